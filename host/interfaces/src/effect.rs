@@ -1,0 +1,77 @@
+//! What a guest did or tried, told to whoever keeps the log.
+
+use ringfence_capability::Kind;
+use std::sync::Arc;
+
+/// One effect outside the guest's own memory, or an attempt at one that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Effect {
+    /// What it is about.
+    pub kind: Kind,
+    /// What was done, such as `open`, `GET`, `set`.
+    pub operation: String,
+    /// What it was done to: a guest path, `host:port`, a key's namespace. Never a value.
+    pub target: String,
+    /// Whether it was let through.
+    pub verdict: Verdict,
+}
+
+impl Effect {
+    /// Returns an effect that was let through.
+    pub fn done(kind: Kind, operation: impl Into<String>, target: impl Into<String>) -> Self {
+        Self { kind, operation: operation.into(), target: target.into(), verdict: Verdict::Done }
+    }
+
+    /// Returns an attempt that was refused, with the reason.
+    pub fn refused(
+        kind: Kind,
+        operation: impl Into<String>,
+        target: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Self {
+        let verdict = Verdict::Refused(reason.into());
+        Self { kind, operation: operation.into(), target: target.into(), verdict }
+    }
+}
+
+/// What became of an attempted effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the log must handle both")]
+pub enum Verdict {
+    /// It was let through.
+    Done,
+    /// It was refused, for this reason.
+    Refused(String),
+}
+
+/// The effect could not be recorded, so it must not happen.
+#[derive(Debug, thiserror::Error)]
+#[error("the effect could not be written to the audit log")]
+#[non_exhaustive]
+pub struct NotRecorded;
+
+impl NotRecorded {
+    /// Returns the error.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl Default for NotRecorded {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Keeps effects. Called before the effect happens: an error means it must not.
+pub trait EffectSink: Send + Sync + 'static {
+    /// Records one effect.
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    fn record(&self, effect: Effect) -> Result<(), NotRecorded>;
+}
+
+/// A sink shared by the interfaces of one run.
+pub type Effects = Arc<dyn EffectSink>;

@@ -1,0 +1,1 @@
+//! Nothing: every guest of this crate is an example, because a package may have many of those.
