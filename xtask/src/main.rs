@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn an_unknown_command_is_a_usage_error_that_points_to_the_help() {
         for words in [&["deploy"][..], &["ci", "--fast"], &["tidy", "--freeze"]] {
-            let failure = run(words).err().map(|failure| (failure.exit_code(), failure.to_string()));
+            let failure =
+                run(words).err().map(|failure| (failure.exit_code(), failure.to_string()));
             let (code, text) = failure.unwrap_or_default();
             assert_eq!(code, 2, "{words:?}");
             assert!(text.contains("cargo xtask --help"), "{text}");

@@ -12,13 +12,15 @@ pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
 
 /// What a person does when the target cannot be added.
 const MANUAL: &str = "guests are compiled for `wasm32-wasip2`, which your Rust toolchain lacks. One of:
-    rustup target add wasm32-wasip2           with rustup, once online
-    sudo dnf install rust-std-static-wasm32-wasip2        Fedora
-    sudo pacman -S rust-wasm                              Arch
-    install rustup (package `rustup` in most distributions), then `rustup default stable`
-then run the same command again. Without a network, copy `lib/rustlib/wasm32-wasip2` of the same
-Rust version from another machine into the directory that `rustc --print sysroot` names.
-A compiler that has the target can be named for the guests alone: RINGFENCE_GUEST_RUSTC=/path/to/rustc";
+  with rustup     rustup target add wasm32-wasip2      (needs the network once)
+  without rustup  install the package `rustup` of your distribution, then `rustup default stable`;
+                  the WebAssembly packages of distributions (`rust-std-static-wasm32-wasip1`,
+                  `libstd-rust-dev-wasm32`, `rust-wasm`) serve only if they contain wasip2
+  offline         bring the archive `rust-std-<your version>-wasm32-wasip2` of the Rust distribution,
+                  unpack it and run `./install.sh --prefix=$(rustc --print sysroot)`
+  elsewhere       a compiler that has the target can serve the guests alone:
+                  RINGFENCE_GUEST_RUSTC=/path/to/rustc
+then run the same command again";
 
 /// Checks the tools and adds the guest target; does nothing when all is there.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
@@ -145,7 +147,8 @@ mod tests {
 
     #[test]
     fn the_manual_way_names_rustup_distributions_and_the_offline_way() {
-        for way in ["rustup target add wasm32-wasip2", "dnf install", "Without a network"] {
+        for way in ["rustup target add wasm32-wasip2", "without rustup", "offline", "./install.sh"]
+        {
             assert!(MANUAL.contains(way), "{way}");
         }
     }

@@ -71,11 +71,8 @@ mod tests {
 
     #[test]
     fn the_build_directory_follows_the_environment_and_may_be_relative() {
-        let cases = [
-            (None, "/repo/target"),
-            (Some("out"), "/repo/out"),
-            (Some("/cache/ci"), "/cache/ci"),
-        ];
+        let cases =
+            [(None, "/repo/target"), (Some("out"), "/repo/out"), (Some("/cache/ci"), "/cache/ci")];
         for (variable, expected) in cases {
             let workspace = Workspace::at(Path::new("/repo"), variable.map(OsString::from));
             assert_eq!(workspace.target(), Path::new(expected));

@@ -1,1 +1,25 @@
-//! Room.
+//! The host functions a plugin can be given, one module per capability.
+//!
+//! Invariants: an interface is linked only when a grant covers it ([`link`]); a refusal inside a
+//! linked interface is a typed error of that interface, never a trap; every effect is told to the
+//! [`EffectSink`] before it happens; every allocation a guest can drive is charged to the meter.
+//!
+//! Start with [`link`] (what gets linked and what is refused), then [`HostState`] (what one run holds).
+#![forbid(unsafe_code)]
+
+mod effect;
+pub mod fs;
+mod host;
+pub mod http;
+pub mod kv;
+mod link;
+mod output;
+mod provider;
+mod source;
+mod state;
+
+pub use effect::{Effect, EffectSink, Effects, NotRecorded, Verdict};
+pub use host::{Level, Observer};
+pub use link::{LinkError, LinkPlan, Refused, link};
+pub use output::{Output, Sink};
+pub use state::{HostState, Setup};

@@ -1,11 +1,13 @@
 //! Why a conversion was refused; the component maps these to the error variants of its WIT.
 
+use std::error::Error as _;
 use std::io;
+
+use ringfence_sdk::ToolError;
 
 /// Why a table could not be converted.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TableError {
+pub(crate) enum TableError {
     /// The arguments contradict each other or name nothing.
     #[error("{reason}")]
     BadOption {
@@ -74,6 +76,22 @@ impl TableError {
                 Self::Denied { action, path }
             }
             _ => Self::Io { action, path, source },
+        }
+    }
+}
+
+impl From<TableError> for ToolError {
+    fn from(error: TableError) -> Self {
+        let text = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        match error {
+            TableError::BadOption { .. } | TableError::BadInput { .. } => Self::InvalidInput(text),
+            TableError::NotFound { .. } => Self::NotFound(text),
+            TableError::Denied { .. } => Self::Denied(text),
+            TableError::TooLarge { limit, .. } => Self::TooLarge(limit),
+            TableError::Io { .. } => Self::Failed(text),
         }
     }
 }

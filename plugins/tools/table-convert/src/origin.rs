@@ -14,7 +14,7 @@ const HEAD_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin<'a> {
     pub(crate) root: &'a Path,
-    pub(crate) source: Source<'a>,
+    pub(crate) source: &'a Source,
 }
 
 impl<'a> Origin<'a> {

@@ -1,8 +1,8 @@
 //! Files by raw `wasi:filesystem`, so that paths arrive at the host exactly as the test wrote them.
 
 use crate::code;
-pub use crate::wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
 use crate::wasi::filesystem::preopens::get_directories;
+pub use crate::wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
 
 /// Returns the preopened directory called `name` by the guest.
 pub fn directory(name: &str) -> Result<Descriptor, String> {
@@ -16,12 +16,7 @@ pub fn directory(name: &str) -> Result<Descriptor, String> {
 /// Returns the beginning of the file, following links as most programs do.
 pub fn read(dir: &Descriptor, path: &str) -> Result<String, String> {
     let file = dir
-        .open_at(
-            PathFlags::SYMLINK_FOLLOW,
-            path,
-            OpenFlags::empty(),
-            DescriptorFlags::READ,
-        )
+        .open_at(PathFlags::SYMLINK_FOLLOW, path, OpenFlags::empty(), DescriptorFlags::READ)
         .map_err(|error| code(&error))?;
     let (bytes, _) = file.read(200, 0).map_err(|error| code(&error))?;
     Ok(crate::excerpt(&bytes))

@@ -4,7 +4,7 @@ use crate::code;
 use crate::wasi::http::outgoing_handler::handle;
 use crate::wasi::http::types::{
     Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody,
-    OutgoingRequest, Scheme,
+    OutgoingRequest, Scheme, http_error_code,
 };
 use crate::wasi::io::streams::{InputStream, StreamError};
 
@@ -21,13 +21,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Returns a GET without headers or body.
     pub fn get(url: &'a str) -> Self {
-        Self {
-            method: "GET",
-            url,
-            headers: &[],
-            body: &[],
-            repeat: 1,
-        }
+        Self { method: "GET", url, headers: &[], body: &[], repeat: 1 }
     }
 }
 
@@ -57,10 +51,7 @@ impl Reply {
             match self.stream.blocking_read(64 * 1024) {
                 Ok(piece) if take(&piece) => {}
                 Ok(_) | Err(StreamError::Closed) => return Ok(()),
-                Err(StreamError::LastOperationFailed(error)) => {
-                    let known = crate::wasi::http::types::http_error_code(&error);
-                    return Err(known.map_or_else(|| error.to_debug_string(), |it| code(&it)));
-                }
+                Err(error) => return Err(stream_code(&error)),
             }
         }
     }
@@ -97,11 +88,8 @@ pub fn start(request: &Request<'_>) -> Result<FutureIncomingResponse, String> {
 /// Waits for the head of the answer.
 pub fn reply(future: FutureIncomingResponse) -> Result<Reply, String> {
     future.subscribe().block();
-    let response = future
-        .get()
-        .ok_or("not ready")?
-        .map_err(|()| "taken")?
-        .map_err(|error| code(&error))?;
+    let response =
+        future.get().ok_or("not ready")?.map_err(|()| "taken")?.map_err(|error| code(&error))?;
     let body = response.consume().map_err(|()| "consumed")?;
     let stream = body.stream().map_err(|()| "streamed")?;
     Ok(Reply {
@@ -116,9 +104,7 @@ pub fn reply(future: FutureIncomingResponse) -> Result<Reply, String> {
 fn fields(headers: &[(&str, &[u8])]) -> Result<Fields, String> {
     let fields = Fields::new();
     for (name, value) in headers {
-        fields
-            .append(name, value)
-            .map_err(|error| format!("header {name}: {}", code(&error)))?;
+        fields.append(name, value).map_err(|error| format!("header {name}: {}", code(&error)))?;
     }
     Ok(fields)
 }
@@ -129,11 +115,21 @@ fn upload(body: OutgoingBody, request: &Request<'_>) -> Result<(), String> {
         for piece in request.body.chunks(4096) {
             stream
                 .blocking_write_and_flush(piece)
-                .map_err(|error| format!("body: {}", code(&error)))?;
+                .map_err(|error| format!("body: {}", stream_code(&error)))?;
         }
     }
     drop(stream);
     OutgoingBody::finish(body, None).map_err(|error| code(&error))
+}
+
+/// Returns the code of the request behind a failed stream where there is one.
+fn stream_code(error: &StreamError) -> String {
+    match error {
+        StreamError::Closed => "closed".to_owned(),
+        StreamError::LastOperationFailed(error) => {
+            http_error_code(error).map_or_else(|| error.to_debug_string(), |it| code(&it))
+        }
+    }
 }
 
 fn split(url: &str) -> Result<(Scheme, &str, &str), String> {

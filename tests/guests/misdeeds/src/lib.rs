@@ -53,9 +53,7 @@ impl Args {
 
     /// Returns the number at `index`, or `default` when there is none.
     pub fn number(&self, index: usize, default: u64) -> u64 {
-        self.optional(index)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(default)
+        self.optional(index).and_then(|text| text.parse().ok()).unwrap_or(default)
     }
 
     /// Returns every argument.
@@ -84,6 +82,12 @@ pub fn json(text: &str) -> String {
 /// Returns the name of an error as WIT spells it, without the type: `ErrorCode::NotPermitted` is `not-permitted`.
 pub fn code(error: &impl std::fmt::Debug) -> String {
     let debug = format!("{error:?}");
+    // An enumeration is shown as a record of number, name and explanation.
+    if let Some((_, rest)) = debug.split_once("{ code: ")
+        && let Some(name) = rest.split('"').nth(1)
+    {
+        return name.to_owned();
+    }
     let end = debug
         .find(|letter: char| !letter.is_alphanumeric() && letter != ':')
         .unwrap_or(debug.len());

@@ -12,9 +12,8 @@ fn main() {
                 DescriptorFlags::READ,
             )
             .map_err(|error| misdeeds::code(&error))?;
-        let (bytes, _) = file
-            .read(args.number(2, u64::MAX), 0)
-            .map_err(|error| misdeeds::code(&error))?;
+        let (bytes, _) =
+            file.read(args.number(2, u64::MAX), 0).map_err(|error| misdeeds::code(&error))?;
         Ok(format!("{} bytes", bytes.len()))
     });
 }

@@ -7,8 +7,7 @@ fn main() {
         let from = directory(args.text(0, "FROM"))?;
         let to = directory(args.text(2, "TO"))?;
         let new = args.text(3, "NEW");
-        from.rename_at(args.text(1, "OLD"), &to, new)
-            .map_err(|error| misdeeds::code(&error))?;
+        from.rename_at(args.text(1, "OLD"), &to, new).map_err(|error| misdeeds::code(&error))?;
         Ok(format!("moved to {new}"))
     });
 }

@@ -4,10 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 fn main() {
     misdeeds::attempt("socket-udp", |args| {
-        let address: SocketAddr = args
-            .text(0, "ADDRESS:PORT")
-            .parse()
-            .map_err(|_| "no address")?;
+        let address: SocketAddr = args.text(0, "ADDRESS:PORT").parse().map_err(|_| "no address")?;
         let failed = |error: std::io::Error| misdeeds::code(&error.kind());
         let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let local: SocketAddr = local.parse().map_err(|_| "no address")?;

@@ -3,10 +3,7 @@
 use std::io::Write;
 
 fn main() {
-    let mebibytes = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(u64::MAX);
+    let mebibytes = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(u64::MAX);
     let block = vec![b'x'; 1024 * 1024];
     let mut out = std::io::stdout().lock();
     for done in 0..mebibytes {

@@ -13,9 +13,7 @@ fn main() {
                 DescriptorFlags::READ,
             )
             .map_err(|error| misdeeds::code(&error))?;
-        let entries = inside
-            .read_directory()
-            .map_err(|error| misdeeds::code(&error))?;
+        let entries = inside.read_directory().map_err(|error| misdeeds::code(&error))?;
         let mut names = Vec::new();
         while let Ok(Some(entry)) = entries.read_directory_entry() {
             names.push(entry.name);

@@ -13,8 +13,7 @@ fn main() {
         let file = dir
             .open_at(PathFlags::empty(), path, OpenFlags::empty(), flags)
             .map_err(|error| format!("open {}", misdeeds::code(&error)))?;
-        file.set_size(0)
-            .map_err(|error| format!("set-size {}", misdeeds::code(&error)))?;
+        file.set_size(0).map_err(|error| format!("set-size {}", misdeeds::code(&error)))?;
         Ok(format!("{path} is empty"))
     });
 }

@@ -1,0 +1,289 @@
+//! One request and its response: check, record, dial, send, count.
+
+use futures::FutureExt as _;
+use http::header::HeaderName;
+use http::{Request, Response, StatusCode, Uri, request};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use ringfence_capability::{Kind, Limit};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::address::CheckedAddress;
+use super::body::{Failure, RequestBody, ResponseBody};
+use super::rules::{Admitted, BodyRule, Reason, Refusal};
+use super::{HttpConfig, headers, secret};
+use crate::Effect;
+
+/// Drives the connection until the response body is read; must be polled, aborts when dropped.
+pub type Connection = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// The most bytes of a response's status line and headers, well above what servers send.
+const MOST_HEADER_BYTES: usize = 64 * 1024;
+/// The most lines of response headers.
+const MOST_HEADERS: usize = 128;
+/// A method's name can be anything; the log shows its beginning.
+const MOST_METHOD_CHARS: usize = 32;
+
+/// Sends `request` and returns the response with what drives its connection.
+pub(super) async fn exchange(
+    config: Arc<HttpConfig>,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<(Response<WasiBody>, Connection), Error> {
+    let (mut parts, body) = request.into_parts();
+    let call = Call::admit(&config, &parts)?;
+    let declared = headers::check(&parts.headers, call.admitted.body());
+    let declared = declared.map_err(|reason| call.refuse(reason))?;
+    config.meter.charge(Limit::Connections, 1).map_err(|_| call.refuse(Reason::Limit))?;
+
+    let (body, mut stray) = call.split(body, declared);
+    // A body that is already there is refused before anything is sent.
+    if let Some(Err(error)) = stray.as_mut().now_or_never() {
+        return Err(call.stray(error));
+    }
+
+    let deadline = Instant::now() + cap(options.connect_timeout, config.timeouts.connect);
+    let addresses = call.locate(deadline).await?;
+    call.prepare(&mut parts, &addresses)?;
+    call.record(Effect::done(call.admitted.kind(), &call.method, call.admitted.target()))?;
+    let stream = dial(&addresses, call.admitted.port(), deadline).await?;
+
+    let request = Request::from_parts(parts, body);
+    let patience = cap(options.first_byte_timeout, config.timeouts.first_byte);
+    let between = cap(options.between_bytes_timeout, config.timeouts.between_bytes);
+    let (mut response, connection) = if call.admitted.is_tls() {
+        let secured = config.roots.connect(call.admitted.host(), stream);
+        let stream =
+            timeout_at(deadline, secured).await.map_err(|_| Error::ConnectionTimeout)??;
+        call.converse(stream, request, stray, patience).await?
+    } else {
+        call.converse(stream, request, stray, patience).await?
+    };
+    call.clean(response.headers_mut());
+    let secrets = Arc::clone(&config.secrets);
+    let meter = Arc::clone(&config.meter);
+    let response =
+        response.map(|body| ResponseBody::new(body, meter, secrets, between).boxed_unsync());
+    Ok((response, connection))
+}
+
+/// Completes when the guest's body, which must be empty, ends; fails when it is not empty.
+type Stray = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// One admitted request.
+struct Call<'a> {
+    config: &'a HttpConfig,
+    admitted: Admitted,
+    method: String,
+}
+
+impl<'a> Call<'a> {
+    fn admit(config: &'a HttpConfig, parts: &request::Parts) -> Result<Self, Error> {
+        let method: String = parts.method.as_str().chars().take(MOST_METHOD_CHARS).collect();
+        match config.rules.check(&parts.method, &parts.uri) {
+            Ok(admitted) => Ok(Self { config, admitted, method }),
+            Err(refusal) => {
+                let reads = headers::only_reads(&parts.method);
+                let kind = if reads { Kind::HttpRead } else { Kind::HttpWrite };
+                Err(refuse(config, kind, method, &refusal))
+            }
+        }
+    }
+
+    fn refuse(&self, reason: Reason) -> Error {
+        let refusal = self.admitted.refuse(reason);
+        refuse(self.config, self.admitted.kind(), self.method.clone(), &refusal)
+    }
+
+    fn record(&self, effect: Effect) -> Result<(), Error> {
+        self.config.effects.record(effect).map_err(|_| Reason::NotRecorded.as_wasi())
+    }
+
+    /// Returns the body to send and the watch over the one that must stay empty.
+    fn split(&self, body: WasiBody, declared: Option<u64>) -> (RequestBody, Stray) {
+        let meter = Arc::clone(&self.config.meter);
+        match self.admitted.body() {
+            BodyRule::Allowed => {
+                (RequestBody::new(Some(body), declared, meter), Box::pin(async { Ok(()) }))
+            }
+            // The guest's body is not even given to the connection.
+            BodyRule::None => (RequestBody::new(None, None, meter), Box::pin(stays_empty(body))),
+        }
+    }
+
+    fn stray(&self, error: Error) -> Error {
+        match error {
+            Error::HttpRequestDenied => self.refuse(Reason::BodyOnRead),
+            other => other,
+        }
+    }
+
+    /// Finds and checks the addresses.
+    async fn locate(&self, deadline: Instant) -> Result<Vec<CheckedAddress>, Error> {
+        let host = self.admitted.host();
+        let found = if let Ok(address) = host.parse::<IpAddr>() {
+            vec![address]
+        } else {
+            // A name can carry data to whoever answers for its domain: looking it up is an effect.
+            self.record(Effect::done(self.admitted.kind(), "resolve", host))?;
+            let answer = timeout_at(deadline, self.config.resolver.resolve(host)).await;
+            let unresolved =
+                |_| Error::DnsError { rcode: Some("address not available".into()), info_code: None };
+            answer.map_err(|_| Error::DnsTimeout)?.map_err(unresolved)?
+        };
+        if found.is_empty() {
+            return Err(Error::DestinationNotFound);
+        }
+        let checked = self.config.addresses.check_all(&found);
+        checked.map_err(|_| self.refuse(Reason::AddressNotPublic))
+    }
+
+    /// Turns the guest's head into what goes on the wire.
+    fn prepare(&self, parts: &mut request::Parts, to: &[CheckedAddress]) -> Result<(), Error> {
+        headers::complete(&mut parts.headers, &self.admitted).map_err(|reason| self.refuse(reason))?;
+        let private = self.admitted.is_tls() || to.iter().all(|address| address.is_by_operator());
+        let host = self.admitted.host();
+        for secret in self.config.secrets.iter().filter(|_| private) {
+            if secret.host().matches(host) && self.config.rules.allows_secret(secret.name(), host) {
+                secret.attach(&mut parts.headers);
+            }
+        }
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+        parts.uri = Uri::try_from(path).map_err(|_| self.refuse(Reason::Uri))?;
+        parts.version = http::Version::HTTP_11;
+        parts.extensions.clear();
+        Ok(())
+    }
+
+    /// Sends the request over `stream` and waits for the head of the response.
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        request: Request<RequestBody>,
+        mut stray: Stray,
+        patience: Duration,
+    ) -> Result<(Response<hyper::body::Incoming>, Connection), Error> {
+        let failure = request.body().failure();
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MOST_HEADER_BYTES).max_headers(MOST_HEADERS);
+        let (mut sender, connection) =
+            builder.handshake(TokioIo::new(stream)).await.map_err(|error| from_hyper(&error))?;
+        let mut connection: Connection = Box::pin(drive(connection, failure.clone()));
+        let (mut open, mut watched) = (true, true);
+        let mut response = pin!(timeout(patience, sender.send_request(request)));
+        let response = loop {
+            tokio::select! {
+                biased;
+                answer = &mut response => break answer,
+                ended = &mut stray, if watched => {
+                    watched = false;
+                    ended.map_err(|error| self.stray(error))?;
+                }
+                closed = &mut connection, if open => {
+                    open = false;
+                    closed?;
+                }
+            }
+        };
+        let response = response.map_err(|_| Error::ConnectionReadTimeout)?;
+        let response = response.map_err(|error| failure.take().unwrap_or_else(|| from_hyper(&error)))?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::HttpUpgradeFailed);
+        }
+        Ok((response, if open { connection } else { Box::pin(async { Ok(()) }) }))
+    }
+
+    /// Drops from the response what is not for the guest.
+    fn clean(&self, headers: &mut http::HeaderMap) {
+        let connection: Vec<HeaderName> =
+            headers.keys().filter(|name| headers::is_forbidden(name)).cloned().collect();
+        for name in connection {
+            headers.remove(name);
+        }
+        secret::scrub(headers, &self.config.secrets);
+    }
+}
+
+/// Logs a refusal and returns what the guest sees of it.
+fn refuse(config: &HttpConfig, kind: Kind, method: String, refusal: &Refusal) -> Error {
+    tracing::debug!(target = %refusal.target, reason = refusal.reason.name(), "request refused");
+    let effect = Effect::refused(kind, method, &refusal.target, refusal.reason.name());
+    // It is refused either way; a log that cannot be written does not make it worse.
+    let _ = config.effects.record(effect);
+    refusal.reason.as_wasi()
+}
+
+async fn stays_empty(mut body: WasiBody) -> Result<(), Error> {
+    while let Some(frame) = body.frame().await {
+        if frame?.data_ref().is_some_and(|data| !data.is_empty()) {
+            return Err(Error::HttpRequestDenied);
+        }
+    }
+    Ok(())
+}
+
+async fn drive<S>(
+    connection: http1::Connection<TokioIo<S>, RequestBody>,
+    failure: Failure,
+) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    connection.await.map_err(|error| failure.take().unwrap_or_else(|| from_hyper(&error)))
+}
+
+/// Connects to the first address that answers. Each has an equal share of the time that is left.
+async fn dial(addresses: &[CheckedAddress], port: u16, end: Instant) -> Result<TcpStream, Error> {
+    let mut last = Error::ConnectionTimeout;
+    for (index, checked) in addresses.iter().enumerate() {
+        let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        let share = end.saturating_duration_since(Instant::now()) / left;
+        let address = SocketAddr::new(checked.address(), port);
+        last = match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => match error.kind() {
+                std::io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+                _ => Error::DestinationUnavailable,
+            },
+            Err(_) => Error::ConnectionTimeout,
+        };
+    }
+    Err(last)
+}
+
+/// The guest may ask for less patience than the host has, never for more.
+fn cap(asked: Option<Duration>, most: Duration) -> Duration {
+    asked.map_or(most, |asked| asked.min(most))
+}
+
+/// Returns what the guest sees of a failed exchange.
+pub(super) fn from_hyper(error: &hyper::Error) -> Error {
+    if error.is_parse_too_large() {
+        return Error::HttpResponseHeaderSectionSize(None);
+    }
+    if error.is_timeout() {
+        return Error::HttpResponseTimeout;
+    }
+    if error.is_incomplete_message() {
+        return Error::HttpResponseIncomplete;
+    }
+    if error.is_closed() || error.is_canceled() {
+        return Error::ConnectionTerminated;
+    }
+    let cause = std::error::Error::source(error);
+    if cause.is_some_and(|cause| cause.is::<std::io::Error>()) {
+        return Error::ConnectionTerminated;
+    }
+    Error::HttpProtocolError
+}

@@ -1,0 +1,214 @@
+//! Links a component by grant: what was granted is linked, what was not is absent.
+//!
+//! For each interface the component imports there are four answers. It carries no authority: linked.
+//! A grant covers it: linked. It was asked for as optional, or named as never used by the language
+//! runtime, and not granted: linked to the same code, which finds no grant behind it and answers
+//! with the interface's typed error. Otherwise loading ends, naming the import, the capability and
+//! the line that would grant it.
+
+use ringfence_bundle::{ImportClass, import_capability};
+use ringfence_capability::{Class, Diagnostic, GrantSet, Kind};
+use ringfence_engine::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::{HostState, provider};
+
+/// What the linker goes by.
+pub struct LinkPlan<'a> {
+    /// What was granted.
+    pub grants: &'a GrantSet,
+    /// Kinds whose interfaces may be linked without a grant: asked for as optional and not given.
+    pub without: &'a [Kind],
+    /// Interfaces (`wasi:sockets/*`) the plugin says its language runtime imports and never uses.
+    pub unused: &'a [String],
+    /// The plugin, as the operator named it.
+    pub plugin: &'a str,
+    /// The profile of the run, for messages.
+    pub profile: &'a str,
+}
+
+/// One import that nothing covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The import, with its version.
+    pub import: String,
+    /// The capabilities of which one would cover it.
+    pub needs: Vec<Kind>,
+}
+
+/// A component that cannot be linked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// It imports interfaces that were not granted.
+    #[error("`{plugin}` imports `{}`, which profile `{profile}` did not grant", refused[0].import)]
+    NotGranted {
+        /// The plugin.
+        plugin: String,
+        /// The profile.
+        profile: String,
+        /// Every such import; never empty.
+        refused: Vec<Refused>,
+    },
+    /// It imports an interface this host does not have.
+    #[error("`{plugin}` imports `{import}`, which this version of ringfence does not offer")]
+    Unknown {
+        /// The plugin.
+        plugin: String,
+        /// The import.
+        import: String,
+    },
+    /// The interface exists, but the component expects another shape of it.
+    #[error("`{plugin}` does not fit the interfaces of this host")]
+    Mismatch {
+        /// The plugin.
+        plugin: String,
+        /// What wasmtime says.
+        #[source]
+        source: wasmtime::Error,
+    },
+}
+
+/// Links `component` as `plan` says.
+///
+/// # Errors
+/// See [`LinkError`]; nothing was run.
+pub fn link(
+    engine: &Engine,
+    component: &Component,
+    plan: &LinkPlan<'_>,
+) -> Result<InstancePre<HostState>, LinkError> {
+    let mut linker = Linker::new(engine.wasmtime());
+    let mut refused = Vec::new();
+    for (import, item) in component.component_type().imports(engine.wasmtime()) {
+        let authority = carries_functions(engine, &item.ty);
+        match answer(import, authority, plan) {
+            Answer::Link => add(&mut linker, import, plan.plugin)?,
+            Answer::Refuse(needs) => refused.push(Refused { import: import.to_owned(), needs }),
+            Answer::Unknown => {
+                return Err(LinkError::Unknown { plugin: plan.plugin.to_owned(), import: import.to_owned() });
+            }
+        }
+    }
+    if !refused.is_empty() {
+        let (plugin, profile) = (plan.plugin.to_owned(), plan.profile.to_owned());
+        return Err(LinkError::NotGranted { plugin, profile, refused });
+    }
+    let mismatch = |source| LinkError::Mismatch { plugin: plan.plugin.to_owned(), source };
+    linker.instantiate_pre(component).map_err(mismatch)
+}
+
+enum Answer {
+    Link,
+    Refuse(Vec<Kind>),
+    Unknown,
+}
+
+fn answer(import: &str, authority: bool, plan: &LinkPlan<'_>) -> Answer {
+    let needs = match import_capability(import) {
+        ImportClass::Baseline => return Answer::Link,
+        ImportClass::Needs(needs) => needs,
+        ImportClass::Unknown
+        | ImportClass::HostInterface
+        | ImportClass::Newer { .. }
+        | ImportClass::Older { .. } => return Answer::Unknown,
+    };
+    let granted = |kind: &Kind| plan.grants.of_kind(*kind).next().is_some();
+    let without = |kind: &Kind| plan.without.contains(kind) && answers_without_grant(*kind);
+    let unused = || plan.unused.iter().any(|pattern| covers(pattern, import));
+    // An interface imported for its types alone gives nothing to call.
+    if !authority || needs.iter().any(|kind| granted(kind) || without(kind)) {
+        return Answer::Link;
+    }
+    if unused() && needs.iter().all(|kind| answers_without_grant(*kind)) {
+        return Answer::Link;
+    }
+    Answer::Refuse(needs.to_vec())
+}
+
+/// Tells whether the interface of `kind` can say `denied`. Clocks and random numbers cannot: their
+/// functions return plain values, and a made-up value would be a silent lie.
+fn answers_without_grant(kind: Kind) -> bool {
+    !matches!(kind, Kind::Clock | Kind::Random)
+}
+
+/// Tells whether `pattern`, such as `wasi:sockets/*` or `wasi:sockets/tcp`, names the import.
+fn covers(pattern: &str, import: &str) -> bool {
+    let interface = without_version(import);
+    match pattern.strip_suffix('*') {
+        Some(stem) => interface.starts_with(stem),
+        None => interface == without_version(pattern),
+    }
+}
+
+fn without_version(import: &str) -> &str {
+    import.split_once('@').map_or(import, |(interface, _)| interface)
+}
+
+/// Tells whether the imported item has anything to call.
+fn carries_functions(engine: &Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::ComponentInstance(instance) => {
+            let mut exports = instance.exports(engine.wasmtime());
+            exports.any(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+        }
+        ComponentItem::Type(_) | ComponentItem::Resource(_) => false,
+        _ => true,
+    }
+}
+
+fn add(linker: &mut Linker<HostState>, import: &str, plugin: &str) -> Result<(), LinkError> {
+    let version = import.split_once('@').map_or("", |(_, version)| version);
+    let wasi = if version.starts_with("0.3") { 3 } else { 2 };
+    let Some(add) = provider::find(without_version(import), wasi) else {
+        return Err(LinkError::Unknown { plugin: plugin.to_owned(), import: import.to_owned() });
+    };
+    add(linker).map_err(|source| LinkError::Mismatch { plugin: plugin.to_owned(), source })
+}
+
+impl Diagnostic for LinkError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotGranted { .. } => "interfaces::not-granted",
+            Self::Unknown { .. } => "interfaces::unknown-import",
+            Self::Mismatch { .. } => "interfaces::mismatch",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::NotGranted { .. } => Class::Refused,
+            Self::Unknown { .. } | Self::Mismatch { .. } => Class::BadInput,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotGranted { refused, .. } => Some(refused.iter().map(way).collect::<Vec<_>>().join("\n      ")),
+            Self::Unknown { .. } => {
+                Some("build the plugin against WASI 0.2 or 0.3 and `ringfence:host@0.1`, or update ringfence".to_owned())
+            }
+            Self::Mismatch { .. } => Some("rebuild the plugin against the released WIT of its imports".to_owned()),
+        }
+    }
+}
+
+/// Returns the manifest lines and the flag that would cover a refused import.
+fn way(refused: &Refused) -> String {
+    let (request, flag) = match refused.needs.first() {
+        Some(Kind::FsRead | Kind::FsWrite) => ("capability = \"fs.read\", path = \".\"", "--dir .::/:ro"),
+        Some(Kind::HttpRead | Kind::HttpWrite) => ("capability = \"http\", hosts = [\"…\"]", "--http HOST"),
+        Some(Kind::Socket) => ("capability = \"socket\", addresses = [\"…\"]", "--socket ADDRESS:PORT"),
+        Some(Kind::Kv) => ("capability = \"kv\"", "--kv NAMESPACE"),
+        Some(Kind::Config) => ("capability = \"config\", names = [\"…\"]", "--config NAME=VALUE"),
+        Some(Kind::Clock) => ("capability = \"clock\"", "--clock real"),
+        Some(Kind::Random) => ("capability = \"random\"", "--random real"),
+        _ => ("…", "--help"),
+    };
+    format!("for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml, or run with `{flag}`", refused.import)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What a person approved.
+
+use crate::PolicyError;
+use crate::scope::split_port;
+use ringfence_capability::{
+    Capability, Grant, HostPattern, Kind, MethodClass, Name, Origin, ParseError, PathScope, Port,
+};
+
+/// The capabilities a person approved. An approval turns a prompt into an allow; it never lifts a
+/// forbid.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    approved: Vec<Grant>,
+}
+
+impl Answers {
+    /// Returns the answers that approve these capabilities, each with where the approval was given.
+    pub fn new(approved: Vec<Grant>) -> Self {
+        // An index has 16 bits; what is beyond it counts as not approved.
+        Self { approved: approved.into_iter().take(usize::from(u16::MAX)).collect() }
+    }
+
+    /// Returns the answers given by `--approve` flags, each the text of a capability such as `env:HOME`.
+    ///
+    /// # Errors
+    /// [`PolicyError::BadCapability`] for a text that names no capability.
+    pub fn from_flags<'t>(flags: impl IntoIterator<Item = &'t str>) -> Result<Self, PolicyError> {
+        let approve = |flag: &str| {
+            let origin = Origin::Flag(format!("--approve {}", flag.chars().take(200).collect::<String>()));
+            Ok(Grant::new(Self::capability(flag)?, origin))
+        };
+        Ok(Self::new(flags.into_iter().map(approve).collect::<Result<_, PolicyError>>()?))
+    }
+
+    /// Returns the capability that `text`, in the form that capabilities are displayed, stands for.
+    ///
+    /// # Errors
+    /// [`PolicyError::BadCapability`] when it stands for none. `*` is no name: what is approved is named.
+    pub fn capability(text: &str) -> Result<Capability, PolicyError> {
+        read(text).map_err(|source| PolicyError::BadCapability {
+            text: text.chars().filter(|c| !c.is_control()).take(80).collect(),
+            source,
+        })
+    }
+
+    /// Returns the approvals in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Grant> {
+        self.approved.iter()
+    }
+
+    pub(crate) fn get(&self, index: u16) -> Option<&Grant> {
+        self.approved.get(usize::from(index))
+    }
+
+    pub(crate) fn covering(&self, capability: &Capability) -> Option<u16> {
+        let mut approved = self.approved.iter().zip(0_u16..);
+        approved.find(|(grant, _)| grant.capability.contains(capability)).map(|(_, index)| index)
+    }
+}
+
+fn read(text: &str) -> Result<Capability, ParseError> {
+    let why = "it is a capability name, `:` and what it reaches";
+    let (kind, rest) = text.split_once(':').ok_or_else(|| ParseError::new("capability", text, why))?;
+    let name = || rest.parse::<Name>();
+    Ok(match kind.parse::<Kind>()? {
+        Kind::FsRead => Capability::FsRead(path(rest)?),
+        Kind::FsWrite => Capability::FsWrite(path(rest)?),
+        Kind::HttpRead => http(rest, MethodClass::Read)?,
+        Kind::HttpWrite => http(rest, MethodClass::Write)?,
+        Kind::Socket => {
+            let (host, port) = split_port(rest)?;
+            let port = port.ok_or_else(|| ParseError::new("socket", rest, "it is `host:port`"))?;
+            Capability::Socket { host: host.parse()?, port }
+        }
+        Kind::Env => Capability::Env(name()?),
+        Kind::Config => Capability::Config(name()?),
+        Kind::Secret => {
+            let why = "it is `name@host`, the secret and where it may be sent";
+            let (name, host) = rest.split_once('@').ok_or_else(|| ParseError::new("secret", rest, why))?;
+            Capability::Secret { name: name.parse()?, host: host.parse()? }
+        }
+        Kind::Kv => Capability::Kv { namespace: name()?, size_bytes: u64::MAX },
+        Kind::Clock => Capability::Clock(rest.parse()?),
+        Kind::Random => Capability::Random(rest.parse()?),
+        Kind::Model => Capability::Model(name()?),
+        Kind::Tool => Capability::Tool(name()?),
+        Kind::Agent => Capability::Agent(name()?),
+        Kind::Mcp => Capability::Mcp(name()?),
+        Kind::Exec => Capability::Exec(name()?),
+    })
+}
+
+fn http(text: &str, methods: MethodClass) -> Result<Capability, ParseError> {
+    let (host, port) = split_port(text)?;
+    let host = host.parse::<HostPattern>()?;
+    Ok(Capability::Http { host, port: port.map_or(Port::Default, Port::Number), methods })
+}
+
+fn path(text: &str) -> Result<PathScope, ParseError> {
+    // Where the guest sees a directory plays no part in what an approval covers.
+    match text.strip_prefix("workspace") {
+        Some("") => PathScope::workspace(".", "/"),
+        Some(rest) if rest.starts_with('/') => PathScope::workspace(&rest[1..], "/"),
+        _ if text.starts_with('/') => PathScope::elsewhere(text, "/"),
+        _ => Err(ParseError::new("path", text, "it is `workspace`, `workspace/…` or an absolute path")),
+    }
+}

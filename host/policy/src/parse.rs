@@ -1,0 +1,287 @@
+//! Reads the TOML of layers and of the list of protected names, keeping the line of everything.
+
+use crate::layer::{Fallback, Layer, LayerKind};
+use crate::rule::{Rule, Verdict};
+use crate::scope::Scope;
+use crate::PolicyError;
+use ringfence_capability::{Kind, ParseError};
+use std::borrow::Cow;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The largest policy file read. The built-in ones have a few kilobytes.
+const MAX_BYTES: usize = 256 * 1024;
+/// The most entries in one file: comparing rules with each other takes quadratic time.
+const MAX_ENTRIES: usize = 1024;
+/// The longest reason, in characters.
+const MAX_REASON: usize = 400;
+
+type Value<'t> = Spanned<DeValue<'t>>;
+
+/// One `[[…]]` table of a file.
+pub(crate) struct Entry<'t> {
+    file: &'t str,
+    text: &'t str,
+    table: DeTable<'t>,
+    line: u32,
+}
+
+/// Reads a whole layer.
+pub(crate) fn layer(kind: LayerKind, file: &str, text: &str) -> Result<Layer, PolicyError> {
+    let (entries, rest) = split(file, text, "rule", kind.narrows().then_some("default"))?;
+    let rules = entries.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let mut layer = Layer::compiled(kind, kind.title().to_owned(), file.to_owned(), rules);
+    if let Some(defaults) = rest {
+        for (key, value) in &defaults.table {
+            let line = line_of(text, key.span().start);
+            let fallback = fallback(&defaults, key.get_ref(), value, line)?;
+            layer.set_default(fallback.0, fallback.1);
+        }
+    }
+    check_rules(&layer, &entries)?;
+    Ok(layer)
+}
+
+/// Reads a file that has nothing but `[[key]]` tables.
+pub(crate) fn entries<'t>(
+    file: &'t str,
+    text: &'t str,
+    key: &'static str,
+) -> Result<Vec<Entry<'t>>, PolicyError> {
+    Ok(split(file, text, key, None)?.0)
+}
+
+/// Returns the names of all capabilities for a hint.
+pub(crate) fn capabilities() -> String {
+    Kind::ALL.map(|kind| format!("`{kind}`")).join(", ")
+}
+
+impl Entry<'_> {
+    /// Returns the line the entry starts at.
+    pub(crate) fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// Refuses every key that is not one of `known`.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), PolicyError> {
+        let unknown = self.table.keys().find(|key| !known.contains(&key.get_ref().as_ref()));
+        unknown.map_or(Ok(()), |key| {
+            Err(PolicyError::UnknownKey {
+                file: self.file.to_owned(),
+                line: line_of(self.text, key.span().start),
+                key: clean(key.get_ref()),
+                known: listed(known),
+            })
+        })
+    }
+
+    /// Returns the text at `key`.
+    pub(crate) fn text(&self, key: &'static str) -> Result<&str, PolicyError> {
+        let missing = || PolicyError::Missing { file: self.file.to_owned(), line: self.line, key };
+        self.optional(key)?.ok_or_else(missing)
+    }
+
+    /// Returns the reason, which every entry must have.
+    pub(crate) fn reason(&self) -> Result<String, PolicyError> {
+        let reason = self.text("reason")?.trim();
+        if reason.is_empty() {
+            return Err(PolicyError::Missing { file: self.file.to_owned(), line: self.line, key: "reason" });
+        }
+        if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
+            return Err(self.bad_value("reason", reason, "it is one line of at most 400 characters"));
+        }
+        Ok(reason.to_owned())
+    }
+
+    /// Returns the error for a bad value at `key`.
+    pub(crate) fn bad_value(&self, key: &str, value: &str, why: &'static str) -> PolicyError {
+        self.bad(key, ParseError::new("valid value", value, why))
+    }
+
+    /// Returns the error for an entry that changes nothing.
+    pub(crate) fn useless(&self, rule: String, why: String) -> PolicyError {
+        PolicyError::Useless { file: self.file.to_owned(), line: self.line, rule, why }
+    }
+
+    fn bad(&self, key: &str, source: ParseError) -> PolicyError {
+        let value = self.table.get(key).map_or(self.line, |v| line_of(self.text, v.span().start));
+        PolicyError::BadValue { file: self.file.to_owned(), line: value, key: key.to_owned(), source }
+    }
+
+    fn optional(&self, key: &'static str) -> Result<Option<&str>, PolicyError> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let Some(text) = value.get_ref().as_str() else {
+            let message = format!("`{key}` is a text, not of type {}", value.get_ref().type_str());
+            return Err(syntax(self.file, self.text, value.span().start, message));
+        };
+        Ok(Some(text))
+    }
+}
+
+/// Returns the `[[key]]` entries and the `[rest]` table; every other key is an error.
+fn split<'t>(
+    file: &'t str,
+    text: &'t str,
+    key: &'static str,
+    rest: Option<&'static str>,
+) -> Result<(Vec<Entry<'t>>, Option<Entry<'t>>), PolicyError> {
+    let too_large = |size, unit, most| PolicyError::TooLarge { file: file.to_owned(), size, unit, most };
+    if text.len() > MAX_BYTES {
+        return Err(too_large(text.len(), "bytes", MAX_BYTES));
+    }
+    let table = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        syntax(file, text, at, clean(error.message()))
+    })?;
+    let mut entries = Vec::new();
+    let mut others = None;
+    for (name, value) in table.into_inner() {
+        let at = name.span().start;
+        if name.get_ref() == key {
+            entries = array(file, text, key, value)?;
+        } else if rest.is_some_and(|rest| name.get_ref() == rest) {
+            others = Some(entry(file, text, value)?);
+        } else {
+            return Err(PolicyError::UnknownKey {
+                file: file.to_owned(),
+                line: line_of(text, at),
+                key: clean(name.get_ref()),
+                known: listed(&[Some(key), rest].into_iter().flatten().collect::<Vec<_>>()),
+            });
+        }
+    }
+    if entries.len() > MAX_ENTRIES {
+        return Err(too_large(entries.len(), "entries", MAX_ENTRIES));
+    }
+    Ok((entries, others))
+}
+
+fn array<'t>(
+    file: &'t str,
+    text: &'t str,
+    key: &str,
+    value: Value<'t>,
+) -> Result<Vec<Entry<'t>>, PolicyError> {
+    let at = value.span().start;
+    match value.into_inner() {
+        DeValue::Array(items) => items.into_iter().map(|item| entry(file, text, item)).collect(),
+        _ => Err(syntax(file, text, at, format!("`{key}` is written as `[[{key}]]`"))),
+    }
+}
+
+fn entry<'t>(file: &'t str, text: &'t str, value: Value<'t>) -> Result<Entry<'t>, PolicyError> {
+    let at = value.span().start;
+    match value.into_inner() {
+        DeValue::Table(table) => Ok(Entry { file, text, table, line: line_of(text, at) }),
+        other => Err(syntax(file, text, at, format!("a table is expected, not {}", other.type_str()))),
+    }
+}
+
+fn rule(entry: &Entry<'_>) -> Result<Rule, PolicyError> {
+    entry.only(&["capability", "scope", "decision", "reason"])?;
+    let capability = entry.text("capability")?;
+    let kind: Kind = capability.parse().map_err(|source| entry.bad("capability", source))?;
+    let scope = match entry.optional("scope")? {
+        Some(text) => Scope::parse(kind, text).map_err(|source| entry.bad("scope", source))?,
+        None => Scope::Everything,
+    };
+    let verdict = verdict(entry.text("decision")?).map_err(|source| entry.bad("decision", source))?;
+    Ok(Rule { kind, scope, verdict, reason: entry.reason()?, line: entry.line })
+}
+
+fn fallback(
+    defaults: &Entry<'_>,
+    key: &Cow<'_, str>,
+    value: &Value<'_>,
+    line: u32,
+) -> Result<(Kind, Fallback), PolicyError> {
+    let bad = |key: &str, source| PolicyError::BadValue {
+        file: defaults.file.to_owned(),
+        line,
+        key: key.to_owned(),
+        source,
+    };
+    let kind: Kind = key.parse().map_err(|source| bad("capability", source))?;
+    let Some(text) = value.get_ref().as_str() else {
+        let message = "a default is `prompt` or `forbid`".to_owned();
+        return Err(syntax(defaults.file, defaults.text, value.span().start, message));
+    };
+    match verdict(text).map_err(|source| bad("decision", source))? {
+        Verdict::Allow => Err(PolicyError::Useless {
+            file: defaults.file.to_owned(),
+            line,
+            rule: format!("{kind} = \"allow\""),
+            why: "this layer can only take away; leave the default out".to_owned(),
+        }),
+        verdict => Ok((kind, Fallback { verdict, line })),
+    }
+}
+
+fn verdict(text: &str) -> Result<Verdict, ParseError> {
+    let why = "it is `allow`, `prompt` or `forbid`";
+    Verdict::from_name(text).ok_or_else(|| ParseError::new("decision", text, why))
+}
+
+/// Refuses rules that can never change a decision: their author believes in a protection, or in a
+/// permission, that is not there.
+fn check_rules(layer: &Layer, entries: &[Entry<'_>]) -> Result<(), PolicyError> {
+    for rule in layer.rules() {
+        let Some(why) = why_useless(layer, rule) else { continue };
+        let entry = entries.iter().find(|entry| entry.line == rule.line);
+        return Err(PolicyError::Useless {
+            file: entry.map_or(layer.file(), |entry| entry.file).to_owned(),
+            line: rule.line,
+            rule: rule.to_string(),
+            why,
+        });
+    }
+    Ok(())
+}
+
+fn why_useless(layer: &Layer, rule: &Rule) -> Option<String> {
+    let shadow = layer.of_kind(rule.kind).iter().find(|other| {
+        // Of two rules that shadow each other the later one is at fault.
+        other.line != rule.line && other.shadows(rule) && (!rule.shadows(other) || other.line < rule.line)
+    });
+    if let Some(other) = shadow {
+        return Some(format!("line {} already decides it: {other}", other.line));
+    }
+    if rule.kind == Kind::Exec && rule.verdict == Verdict::Allow && !layer.kind().narrows() {
+        return Some("running a native program always asks; write `prompt`".to_owned());
+    }
+    if !layer.kind().narrows() {
+        return None;
+    }
+    let default = layer.default_of(rule.kind).map(|fallback| fallback.verdict);
+    let kind = rule.kind;
+    match (rule.verdict, default) {
+        (Verdict::Allow, None) => Some(format!(
+            "this layer can only take away; with `\"{kind}\" = \"forbid\"` under `[default]` it is an allow-list"
+        )),
+        (verdict, Some(default)) if verdict == default => {
+            let laxer = |other: &&Rule| other.verdict > verdict && other.scope.overlaps_scope(&rule.scope);
+            let matters = layer.of_kind(kind).iter().find(laxer).is_some();
+            (!matters).then(|| format!("`{default}` is the default of `{kind}` in this file"))
+        }
+        _ => None,
+    }
+}
+
+fn syntax(file: &str, text: &str, at: usize, message: String) -> PolicyError {
+    PolicyError::Syntax { file: file.to_owned(), line: line_of(text, at), message }
+}
+
+fn line_of(text: &str, at: usize) -> u32 {
+    let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
+    let lines = before.iter().filter(|byte| **byte == b'\n').count();
+    u32::try_from(lines).map_or(u32::MAX, |lines| lines.saturating_add(1))
+}
+
+fn listed(known: &[&str]) -> String {
+    known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns `text` short and in one line, for a message.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}

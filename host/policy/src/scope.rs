@@ -1,0 +1,252 @@
+//! What a rule reaches, and how that compares with a capability and with another rule.
+//!
+//! Two questions are asked. An `allow` must *contain* a request to grant it; a `prompt` or a `forbid`
+//! already applies when it *overlaps* the request. Where a file system may see two spellings as one
+//! (upper and lower case), overlapping errs on the side of a match.
+
+use crate::protected::{ProtectedNames, same_component};
+use ringfence_capability::{
+    Capability, Fidelity, HostPattern, Kind, Name, NamePattern, ParseError, PathScope, Place, Port,
+};
+use std::fmt;
+
+/// What a rule reaches. A scope always belongs to a rule of the fitting kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Everything,
+    Path(PathScope),
+    Elsewhere,
+    Protected(String),
+    Host { host: HostPattern, port: Option<u16> },
+    Name(Names),
+    Secret { name: Names, host: HostPattern },
+    Fidelity(Fidelity),
+}
+
+/// A name pattern that remembers how it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    pattern: NamePattern,
+    text: String,
+}
+
+impl Scope {
+    /// Returns the scope written as `text` in a rule about `kind`.
+    pub(crate) fn parse(kind: Kind, text: &str) -> Result<Self, ParseError> {
+        match kind {
+            Kind::FsRead | Kind::FsWrite => parse_path(text),
+            Kind::HttpRead | Kind::HttpWrite | Kind::Socket => {
+                let (host, port) = split_port(text)?;
+                Ok(Self::Host { host: host.parse()?, port })
+            }
+            Kind::Secret => {
+                let (name, host) = text.split_once('@').unwrap_or((text, "*"));
+                Ok(Self::Secret { name: Names::parse(name)?, host: host.parse()? })
+            }
+            Kind::Clock | Kind::Random => Ok(Self::Fidelity(text.parse()?)),
+            Kind::Env
+            | Kind::Config
+            | Kind::Kv
+            | Kind::Model
+            | Kind::Tool
+            | Kind::Agent
+            | Kind::Mcp
+            | Kind::Exec => Ok(Self::Name(Names::parse(text)?)),
+        }
+    }
+
+    /// Tells whether everything `capability` reaches is in this scope.
+    pub(crate) fn contains(&self, capability: &Capability) -> bool {
+        match (self, capability) {
+            (Self::Everything, _) => true,
+            (Self::Path(mine), Capability::FsRead(path) | Capability::FsWrite(path)) => {
+                mine.contains(path)
+            }
+            (Self::Elsewhere, Capability::FsRead(path) | Capability::FsWrite(path)) => {
+                path.place() == Place::Elsewhere
+            }
+            (Self::Protected(name), Capability::FsRead(path) | Capability::FsWrite(path)) => {
+                ProtectedNames::path_has(path.path(), name)
+            }
+            (Self::Host { host, port }, _) => reached(capability).is_some_and(|(theirs, wanted)| {
+                host.contains(theirs) && port.is_none_or(|port| wanted == Port::Number(port))
+            }),
+            (Self::Secret { name, host }, Capability::Secret { name: theirs, host: to }) => {
+                name.pattern.matches(theirs) && host.contains(to)
+            }
+            (Self::Fidelity(mine), Capability::Clock(theirs) | Capability::Random(theirs)) => {
+                mine == theirs
+            }
+            (Self::Name(mine), _) => named(capability).is_some_and(|name| mine.pattern.matches(name)),
+            _ => false,
+        }
+    }
+
+    /// Tells whether some of what `capability` reaches is in this scope.
+    pub(crate) fn overlaps(&self, capability: &Capability) -> bool {
+        match (self, capability) {
+            (Self::Path(mine), Capability::FsRead(path) | Capability::FsWrite(path)) => {
+                paths_overlap(mine, path)
+            }
+            (Self::Host { host, port }, _) => reached(capability).is_some_and(|(theirs, wanted)| {
+                host.overlaps(theirs)
+                    && port.is_none_or(|port| wanted.covers(port, true) || wanted.covers(port, false))
+            }),
+            (Self::Secret { name, host }, Capability::Secret { name: theirs, host: to }) => {
+                name.pattern.matches(theirs) && host.overlaps(to)
+            }
+            // For these a request is a single thing, so that overlapping and containing are the same.
+            (
+                Self::Everything
+                | Self::Path(_)
+                | Self::Elsewhere
+                | Self::Protected(_)
+                | Self::Name(_)
+                | Self::Secret { .. }
+                | Self::Fidelity(_),
+                _,
+            ) => self.contains(capability),
+        }
+    }
+
+    /// Tells whether this scope reaches everything `other` reaches.
+    pub(crate) fn contains_scope(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Everything, _) => true,
+            (Self::Path(mine), Self::Path(theirs)) => mine.contains(theirs),
+            (Self::Elsewhere, Self::Path(theirs)) => theirs.place() == Place::Elsewhere,
+            (Self::Host { host, port }, Self::Host { host: theirs, port: their_port }) => {
+                host.contains(theirs) && port.is_none_or(|port| Some(port) == *their_port)
+            }
+            (Self::Name(mine), Self::Name(theirs)) => mine.contains(theirs),
+            (Self::Secret { name, host }, Self::Secret { name: theirs, host: to }) => {
+                name.contains(theirs) && host.contains(to)
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Tells whether some capability could be reached by both.
+    pub(crate) fn overlaps_scope(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(mine), Self::Path(theirs)) => paths_overlap(mine, theirs),
+            (Self::Host { host, port }, Self::Host { host: theirs, port: their_port }) => {
+                host.overlaps(theirs) && (port.is_none() || their_port.is_none() || port == their_port)
+            }
+            (Self::Secret { name, host }, Self::Secret { name: theirs, host: to }) => {
+                (name.contains(theirs) || theirs.contains(name)) && host.overlaps(to)
+            }
+            _ => self.contains_scope(other) || other.contains_scope(self),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("*"),
+            Self::Path(path) => write!(f, "{path}"),
+            Self::Elsewhere => f.write_str("elsewhere"),
+            Self::Protected(name) => write!(f, "**/{name}"),
+            Self::Host { host, port: None } => write!(f, "{host}"),
+            Self::Host { host, port: Some(port) } => {
+                let host = host.to_string();
+                if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+            }
+            Self::Name(names) => f.write_str(&names.text),
+            Self::Secret { name, host } => write!(f, "{}@{host}", name.text),
+            Self::Fidelity(fidelity) => f.write_str(fidelity.name()),
+        }
+    }
+}
+
+impl Names {
+    fn parse(text: &str) -> Result<Self, ParseError> {
+        Ok(Self { pattern: text.parse()?, text: text.to_owned() })
+    }
+
+    fn contains(&self, other: &Self) -> bool {
+        match self.text.strip_suffix('*') {
+            Some(stem) => other.text.strip_suffix('*').unwrap_or(&other.text).starts_with(stem),
+            None => self.text == other.text,
+        }
+    }
+}
+
+/// Splits `host:port`; the port is optional and an IPv6 address with a port stands in brackets.
+pub(crate) fn split_port(text: &str) -> Result<(&str, Option<u16>), ParseError> {
+    let fail = |why| Err(ParseError::new("host and port", text, why));
+    let (host, port) = if text.starts_with('[') {
+        let Some(end) = text.find(']') else { return fail("the closing bracket is missing") };
+        match text[end + 1..].strip_prefix(':') {
+            Some(port) => (&text[..=end], Some(port)),
+            None if text.len() == end + 1 => (text, None),
+            None => return fail("only `:` and a port follow the bracket"),
+        }
+    } else {
+        match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (text, None),
+        }
+    };
+    let Some(digits) = port else { return Ok((host, None)) };
+    match digits.parse::<u16>() {
+        Ok(number) if number > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok((host, Some(number)))
+        }
+        _ => fail("a port is a number from 1 to 65535"),
+    }
+}
+
+fn parse_path(text: &str) -> Result<Scope, ParseError> {
+    const GUEST: &str = "/";
+    if text == "elsewhere" {
+        return Ok(Scope::Elsewhere);
+    }
+    if text == "workspace" {
+        return Ok(Scope::Path(PathScope::workspace(".", GUEST)?));
+    }
+    if let Some(below) = text.strip_prefix("workspace/") {
+        return Ok(Scope::Path(PathScope::workspace(below, GUEST)?));
+    }
+    if text.starts_with('/') {
+        return Ok(Scope::Path(PathScope::elsewhere(text, GUEST)?));
+    }
+    let why = "it is `workspace`, `workspace/…`, `elsewhere` or an absolute path";
+    Err(ParseError::new("file scope", text, why))
+}
+
+fn reached(capability: &Capability) -> Option<(&HostPattern, Port)> {
+    match capability {
+        Capability::Http { host, port, .. } => Some((host, *port)),
+        Capability::Socket { host, port } => Some((host, Port::Number(*port))),
+        _ => None,
+    }
+}
+
+fn named(capability: &Capability) -> Option<&Name> {
+    match capability {
+        Capability::Env(name)
+        | Capability::Config(name)
+        | Capability::Kv { namespace: name, .. }
+        | Capability::Model(name)
+        | Capability::Tool(name)
+        | Capability::Agent(name)
+        | Capability::Mcp(name)
+        | Capability::Exec(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Tells whether one path lies at or below the other on a file system that ignores case.
+fn paths_overlap(a: &PathScope, b: &PathScope) -> bool {
+    let parts = |path: &'_ str| path.len() > 1 || (path != "." && path != "/");
+    if a.place() != b.place() {
+        return false;
+    }
+    if !parts(a.path()) || !parts(b.path()) {
+        return true;
+    }
+    let mut both = a.path().split('/').zip(b.path().split('/'));
+    both.all(|(one, other)| same_component(one, other))
+}

@@ -1,0 +1,278 @@
+//! `cargo xtask guests`: builds the plugins and the test guests and puts the components where the
+//! manifests and the tests look for them.
+//!
+//! A component is copied only when its bytes changed, through a temporary file and a rename, so
+//! that a reader never sees half of one and an interrupted run can simply be repeated.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::process;
+use crate::setup::{self, GUEST_TARGET};
+use crate::workspace::Workspace;
+
+/// Folders below `plugins/` in which each folder with a `plugin.toml` is one plugin.
+const PLUGIN_KINDS: [&str; 3] = ["tools", "steps", "agents"];
+
+/// Which guests are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// The first-party plugins and the test guests.
+    All,
+    /// The first-party plugins alone, which is what the demo needs.
+    Plugins,
+}
+
+/// A file to put in place after a build.
+#[derive(Debug, PartialEq, Eq)]
+struct Copy {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+/// Builds what is selected and copies what changed.
+pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<(), Failure> {
+    let why = "the first build compiles the WIT macros and the libraries, one to two minutes";
+    build(workspace, "plugins", &[], why)?;
+    place(&plugin_copies(workspace)?, "plugins")?;
+    if selection == Selection::Plugins {
+        return Ok(());
+    }
+    let why = "one small program for each misdeed; about a minute at first";
+    build(workspace, "tests/guests", &["--lib", "--bins", "--examples"], why)?;
+    place(&guest_copies(workspace)?, "test guests")
+}
+
+fn build(workspace: &Workspace, dir: &str, parts: &[&str], why: &str) -> Result<(), Failure> {
+    println!("    building {dir} for {GUEST_TARGET} ({why})");
+    let mut args = vec!["build", "--release", "--target", GUEST_TARGET];
+    args.extend(parts);
+    let mut cargo = process::guest_cargo(workspace, dir, &args);
+    if let Some(rustc) = setup::guest_rustc() {
+        cargo.env("RUSTC", rustc).env_remove("RUSTUP_TOOLCHAIN");
+    }
+    process::run(&mut cargo)
+}
+
+fn place(copies: &[Copy], what: &str) -> Result<(), Failure> {
+    let mut updated = 0;
+    for copy in copies {
+        if copy_changed(copy)? {
+            updated += 1;
+        }
+    }
+    println!("    {what}: {} components in place, {updated} updated", copies.len());
+    Ok(())
+}
+
+/// Copies one file unless the bytes are the same, and returns whether it did.
+fn copy_changed(copy: &Copy) -> Result<bool, Failure> {
+    let bytes =
+        std::fs::read(&copy.from).map_err(|source| Failure::io("read", &copy.from, &source))?;
+    if std::fs::read(&copy.to).is_ok_and(|present| present == bytes) {
+        return Ok(false);
+    }
+    let dir = copy.to.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).map_err(|source| Failure::io("create", dir, &source))?;
+    let temporary = copy.to.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&temporary, bytes)
+        .map_err(|source| Failure::io("write", &temporary, &source))?;
+    std::fs::rename(&temporary, &copy.to)
+        .map_err(|source| Failure::io("replace", &copy.to, &source))?;
+    Ok(true)
+}
+
+/// The two keys of a plugin manifest that say where the component goes.
+#[derive(Deserialize)]
+struct Manifest {
+    plugin: ManifestPlugin,
+}
+
+#[derive(Deserialize)]
+struct ManifestPlugin {
+    component: String,
+}
+
+/// The part of a `Cargo.toml` that names the file a build makes.
+#[derive(Deserialize)]
+struct CargoManifest {
+    package: CargoPackage,
+    lib: Option<CargoLib>,
+}
+
+#[derive(Deserialize)]
+struct CargoPackage {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct CargoLib {
+    name: Option<String>,
+}
+
+impl CargoManifest {
+    /// Returns the name of the component: a library's name has underscores, a program's has not.
+    fn artifact(&self) -> String {
+        match &self.lib {
+            Some(lib) => lib.name.clone().unwrap_or_else(|| self.package.name.replace('-', "_")),
+            None => self.package.name.clone(),
+        }
+    }
+}
+
+fn plugin_copies(workspace: &Workspace) -> Result<Vec<Copy>, Failure> {
+    let mut copies = Vec::new();
+    for kind in PLUGIN_KINDS {
+        let Ok(entries) = std::fs::read_dir(workspace.path("plugins").join(kind)) else { continue };
+        let mut dirs: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        dirs.sort();
+        for dir in dirs.iter().filter(|dir| dir.join("plugin.toml").is_file()) {
+            let manifest: Manifest = read_toml(&dir.join("plugin.toml"))?;
+            let cargo: CargoManifest = read_toml(&dir.join("Cargo.toml"))?;
+            let to = inside(dir, &manifest.plugin.component)?;
+            copies.push(Copy { from: built(workspace, &cargo.artifact()), to });
+        }
+    }
+    if copies.is_empty() {
+        return Err(Failure::new("there is no `plugin.toml` under `plugins/`"));
+    }
+    Ok(copies)
+}
+
+/// `tests/guests/guests.toml`: the list of test guests.
+#[derive(Deserialize)]
+pub(crate) struct GuestList {
+    /// Every guest, in the order of the file.
+    pub(crate) guest: Vec<Guest>,
+}
+
+/// One test guest.
+#[derive(Deserialize)]
+pub(crate) struct Guest {
+    /// The name the tests use.
+    pub(crate) name: String,
+    kind: GuestKind,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum GuestKind {
+    Bin,
+    Cdylib,
+    Wat,
+}
+
+fn guest_copies(workspace: &Workspace) -> Result<Vec<Copy>, Failure> {
+    let dir = workspace.path("tests/guests");
+    let list: GuestList = read_toml(&dir.join("guests.toml"))?;
+    list.guest.iter().map(|guest| guest_copy(workspace, &dir, guest)).collect()
+}
+
+fn guest_copy(workspace: &Workspace, dir: &Path, guest: &Guest) -> Result<Copy, Failure> {
+    let (from, extension) = match guest.kind {
+        GuestKind::Bin => (built(workspace, &guest.name), "wasm"),
+        GuestKind::Cdylib => {
+            // A library guest is an example: one crate can have many of them.
+            let example = format!("examples/{}", guest.name.replace('-', "_"));
+            (built(workspace, &example), "wasm")
+        }
+        GuestKind::Wat => (dir.join("wat").join(format!("{}.wat", guest.name)), "wat"),
+    };
+    let to = inside(&dir.join("out"), &format!("{}.{extension}", guest.name))?;
+    Ok(Copy { from, to })
+}
+
+fn built(workspace: &Workspace, artifact: &str) -> PathBuf {
+    let dir = workspace.guest_target().join(GUEST_TARGET).join("release");
+    dir.join(format!("{artifact}.wasm"))
+}
+
+/// Joins a file name from a manifest to a directory, and refuses anything but a plain name.
+fn inside(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+    if !plain {
+        return Err(Failure::new(format!("`{name}` in `{}` is not a file name", dir.display())));
+    }
+    Ok(dir.join(name))
+}
+
+/// Reads a TOML file into a type.
+pub(crate) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| Failure::io("read", path, &source))?;
+    toml::from_str(&text).map_err(|source| Failure::new(format!("`{}`: {source}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_component_is_replaced_only_when_its_bytes_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = Copy { from: dir.path().join("a.wasm"), to: dir.path().join("out/b.wasm") };
+        assert!(copy_changed(&copy).is_err());
+        for (bytes, copied) in [("one", true), ("one", false), ("two", true)] {
+            std::fs::write(&copy.from, bytes).unwrap();
+            assert_eq!(copy_changed(&copy).unwrap(), copied);
+            assert_eq!(std::fs::read_to_string(&copy.to).unwrap(), bytes);
+        }
+        assert_eq!(std::fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_artifact_follows_the_kind_of_the_crate() {
+        let cases = [
+            ("[package]\nname = \"text-search\"\n[lib]\ncrate-type = [\"cdylib\"]", "text_search"),
+            ("[package]\nname = \"text-search\"", "text-search"),
+            ("[package]\nname = \"a-b\"\n[lib]\nname = \"c\"", "c"),
+        ];
+        for (manifest, artifact) in cases {
+            let manifest: CargoManifest = toml::from_str(manifest).unwrap();
+            assert_eq!(manifest.artifact(), artifact);
+        }
+    }
+
+    #[test]
+    fn plugins_are_found_by_manifest_and_placed_as_it_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(dir.path(), None);
+        assert!(plugin_copies(&workspace).is_err());
+        let plugin = dir.path().join("plugins/tools/my-tool");
+        std::fs::create_dir_all(&plugin).unwrap();
+        std::fs::create_dir_all(dir.path().join("plugins/tools/no-plugin")).unwrap();
+        std::fs::write(plugin.join("plugin.toml"), "[plugin]\ncomponent = \"x.wasm\"").unwrap();
+        std::fs::write(plugin.join("Cargo.toml"), "[package]\nname = \"my-tool\"\n[lib]").unwrap();
+        let from = built(&workspace, "my_tool");
+        let expected = vec![Copy { from, to: plugin.join("x.wasm") }];
+        assert_eq!(plugin_copies(&workspace).unwrap(), expected);
+    }
+
+    #[test]
+    fn each_kind_of_guest_comes_from_its_place_and_goes_to_one_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(dir.path(), None);
+        let guests = dir.path().join("tests/guests");
+        std::fs::create_dir_all(&guests).unwrap();
+        let list = "[[guest]]\nname = \"a-b\"\nkind = \"bin\"\n[[guest]]\nname = \"c-d\"\n\
+                    kind = \"cdylib\"\n[[guest]]\nname = \"e\"\nkind = \"wat\"";
+        std::fs::write(guests.join("guests.toml"), list).unwrap();
+        let expected = [
+            (built(&workspace, "a-b"), "out/a-b.wasm"),
+            (built(&workspace, "examples/c_d"), "out/c-d.wasm"),
+            (guests.join("wat/e.wat"), "out/e.wat"),
+        ];
+        let expected = expected.map(|(from, to)| Copy { from, to: guests.join(to) });
+        assert_eq!(guest_copies(&workspace).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_component_outside_its_folder_is_refused() {
+        for name in ["../x.wasm", "/x.wasm", "a/x.wasm", "..", ""] {
+            assert!(inside(Path::new("dir"), name).is_err(), "{name}");
+        }
+    }
+}
