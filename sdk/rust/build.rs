@@ -14,8 +14,9 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/plugin.rs.in");
     let root = var("CARGO_MANIFEST_DIR")?;
     let wit = Path::new(&root).join("../../wit/v0.1").canonicalize()?;
-    let paths: Vec<String> =
-        PACKAGES.iter().map(|package| format!("{:?}", wit.join(package))).collect();
+    // A path is put into the macro as a literal.
+    let literal = |package: &&str| format!("{:?}", wit.join(package).to_string_lossy());
+    let paths: Vec<String> = PACKAGES.iter().map(literal).collect();
     let source = fs::read_to_string(Path::new(&root).join("src/plugin.rs.in"))?;
     let source = source.replace("\"@WIT@\"", &paths.join(", "));
     fs::write(Path::new(&var("OUT_DIR")?).join("plugin.rs"), source)

@@ -1,6 +1,8 @@
 //! Turns a WASI 0.1 core module into a component, with the adapters that belong to the engine.
 
 use crate::BundleError;
+use crate::contain;
+use crate::sniff::{self, Found};
 use wasi_preview1_component_adapter_provider as adapters;
 use wasmparser::{ExternalKind, Parser, Payload};
 use wit_component::ComponentEncoder;
@@ -19,6 +21,9 @@ struct Traits {
 /// [`BundleError::NotAdaptable`] when it is not valid or imports something other than WASI 0.1.
 pub fn adapt(module: &[u8], display: &str) -> Result<Vec<u8>, BundleError> {
     let refuse = |source| BundleError::NotAdaptable { path: display.to_owned(), source };
+    if sniff::sniff(module) != Found::CoreModule {
+        return Err(refuse("it does not begin like a core module".into()));
+    }
     let traits = traits(module).map_err(|error| refuse(error.into()))?;
     if !traits.command && !traits.typed {
         return Err(BundleError::NothingToCall { path: display.to_owned() });
@@ -28,14 +33,13 @@ pub fn adapt(module: &[u8], display: &str) -> Result<Vec<u8>, BundleError> {
     } else {
         adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
     };
-    let encode = || {
-        ComponentEncoder::default()
-            .module(module)?
-            .adapter(adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?
-            .validate(true)
-            .encode()
-    };
-    encode().map_err(|error| refuse(error.into()))
+    contain::panics(|| encode(module, adapter)).map_err(refuse)
+}
+
+fn encode(module: &[u8], adapter: &[u8]) -> contain::Outcome<Vec<u8>> {
+    let name = adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+    let encoder = ComponentEncoder::default().module(module)?.adapter(name, adapter)?;
+    Ok(encoder.validate(true).encode()?)
 }
 
 /// Validates the module and returns what it exports.

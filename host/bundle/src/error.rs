@@ -72,7 +72,7 @@ pub enum BundleError {
         column: u32,
         /// What is wrong there.
         #[source]
-        problem: ManifestProblem,
+        problem: Box<ManifestProblem>,
     },
     /// A component that is not valid, or whose interface cannot be read.
     #[error("`{path}` is not a valid component")]

@@ -30,33 +30,35 @@ pub enum ImportClass {
     Unknown,
 }
 
-/// Which versions of a package are offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which versions of a package are offered, and which are too new for this host.
+#[derive(Debug, Clone, Copy)]
 struct Versions {
     text: &'static str,
     accepts: fn(&Version) -> bool,
-    /// The first version that is too new: major, minor, patch.
-    end: (u64, u64, u64),
+    too_new: fn(&Version) -> bool,
 }
 
 const WASI_02: Versions =
-    Versions { text: "0.2.x", accepts: |v| minor(v, 2), end: (0, 3, 0) };
+    Versions { text: "0.2.x", accepts: |v| minor(v, 2), too_new: |v| after(v, 2) };
 const WASI_03: Versions =
-    Versions { text: "0.3.x", accepts: |v| minor(v, 3), end: (0, 4, 0) };
-const WASI_BOTH: Versions =
-    Versions { text: "0.2.x and 0.3.x", accepts: |v| minor(v, 2) || minor(v, 3), end: (0, 4, 0) };
-const CONFIG: Versions =
-    Versions { text: "0.2.0-rc.1", accepts: |v| draft(v, &["rc.1"]), end: (0, 2, 0) };
+    Versions { text: "0.3.x", accepts: |v| minor(v, 3), too_new: |v| after(v, 3) };
+const WASI_BOTH: Versions = Versions {
+    text: "0.2.x and 0.3.x",
+    accepts: |v| minor(v, 2) || minor(v, 3),
+    too_new: |v| after(v, 3),
+};
+const CONFIG: Versions = Versions {
+    text: "0.2.0-rc.1",
+    accepts: |v| draft(v, &["rc.1"]),
+    too_new: |v| minor(v, 2) || after(v, 2),
+};
 const KEYVALUE: Versions = Versions {
     text: "0.2.0-draft and 0.2.0-draft2",
     accepts: |v| draft(v, &["draft", "draft2"]),
-    end: (0, 2, 0),
+    too_new: |v| minor(v, 2) || after(v, 2),
 };
-const OURS: Versions = Versions {
-    text: "0.1.x",
-    accepts: |v| v.major == 0 && v.minor == 1 && v.pre.is_empty(),
-    end: (0, 2, 0),
-};
+const OURS: Versions =
+    Versions { text: "0.1.x", accepts: |v| minor(v, 1), too_new: |v| after(v, 1) };
 
 const FS: ImportClass = ImportClass::Needs(&[Kind::FsRead, Kind::FsWrite]);
 const HTTP: ImportClass = ImportClass::Needs(&[Kind::HttpRead, Kind::HttpWrite]);
@@ -109,10 +111,7 @@ pub fn import_capability(import_name: &str) -> ImportClass {
             return *class;
         }
         let supported = versions.text;
-        let (major, minor, patch) = versions.end;
-        let newer = (version.major, version.minor, version.patch) >= (major, minor, patch)
-            && (version.pre.is_empty() || (version.major, version.minor) > (major, minor));
-        answer = if newer {
+        answer = if (versions.too_new)(&version) {
             ImportClass::Newer { supported }
         } else {
             ImportClass::Older { supported }
@@ -142,6 +141,10 @@ fn minor(version: &Version, minor: u64) -> bool {
     version.major == 0 && version.minor == minor && version.pre.is_empty()
 }
 
+fn after(version: &Version, minor: u64) -> bool {
+    (version.major, version.minor) > (0, minor)
+}
+
 fn draft(version: &Version, drafts: &[&str]) -> bool {
     (version.major, version.minor, version.patch) == (0, 2, 0)
         && drafts.contains(&version.pre.as_str())
@@ -169,7 +172,7 @@ mod tests {
             ("wasi:filesystem/types@0.4.0", newer("0.2.x and 0.3.x")),
             ("wasi:filesystem/types@1.0.0", newer("0.2.x and 0.3.x")),
             ("wasi:filesystem/types@0.3.0-rc-2025-09-16", older("0.2.x and 0.3.x")),
-            ("wasi:filesystem/types@0.4.0-rc-1", older("0.2.x and 0.3.x")),
+            ("wasi:filesystem/types@0.4.0-rc-1", newer("0.2.x and 0.3.x")),
             ("wasi:filesystem/types@0.1.0", older("0.2.x and 0.3.x")),
             ("wasi:http/types@0.2.6", BASE),
             ("wasi:http/outgoing-handler@0.2.6", HTTP),
@@ -185,6 +188,7 @@ mod tests {
             ("wasi:keyvalue/store@0.2.0", newer("0.2.0-draft and 0.2.0-draft2")),
             ("wasi:config/store@0.2.0-rc.1", STORE),
             ("wasi:config/store@0.2.0-draft", older("0.2.0-rc.1")),
+            ("wasi:config/store@0.2.1", newer("0.2.0-rc.1")),
             ("ringfence:host/log@0.1.0", BASE),
             ("ringfence:host/log@0.2.0", newer("0.1.x")),
             ("ringfence:host/model@0.1.0", LATER),

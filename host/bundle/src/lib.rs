@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapt;
+mod contain;
 mod error;
 pub mod imports;
 pub mod inspect;
@@ -17,6 +18,8 @@ mod nearest;
 mod open;
 mod read;
 mod sniff;
+#[cfg(test)]
+mod testing;
 
 pub use error::{BundleError, ManifestProblem};
 pub use imports::{ImportClass, import_capability};

@@ -23,8 +23,11 @@ pub struct Plugin {
     pub manifest: Manifest,
     /// The bytes the digest is over; a core module is not yet adapted.
     pub component: Vec<u8>,
-    /// The SHA-256 of `component`.
+    /// The SHA-256 of `component`; what compiled code is kept under.
     pub digest: Digest,
+    /// The digest that stands for the whole plugin, its manifest included; what a person trusts. It
+    /// is the SHA-256 of the `sha256sum` list of its files, sorted by name.
+    pub identity: Digest,
     /// How it came.
     pub form: Form,
     /// What `component` holds.
@@ -81,20 +84,57 @@ pub fn open(dir: &Dir, name: &str, display: &str) -> Result<Plugin, BundleError>
         Encoding::CoreModule => Form::CoreModule,
     };
     let manifest = Manifest::of_bare(name);
-    Ok(Plugin::new(manifest, component, form, encoding, display))
+    Ok(Plugin::new(manifest, component, form, encoding, display, None))
 }
 
 impl Plugin {
+    /// Returns the plugin whose whole content is `component`, a component or a core module in memory.
+    /// `display` is how the operator named it; the part after the last `/` becomes its name.
+    ///
+    /// # Errors
+    /// When the bytes are neither, or are too large.
+    pub fn from_bytes(component: Vec<u8>, display: &str) -> Result<Self, BundleError> {
+        let path = || display.to_owned();
+        if component.len() as u64 > MAX_COMPONENT_BYTES {
+            return Err(BundleError::TooLarge { path: path(), what: "component", limit: MAX_COMPONENT_BYTES });
+        }
+        let head = &component[..component.len().min(sniff::HEAD_BYTES)];
+        let (encoding, form) = match sniff::sniff(head) {
+            Found::Component => (Encoding::Component, Form::BareComponent),
+            Found::CoreModule => (Encoding::CoreModule, Form::CoreModule),
+            found => return Err(BundleError::WrongKind { path: path(), found }),
+        };
+        let name = display.rsplit('/').next().unwrap_or(display);
+        Ok(Self::new(Manifest::of_bare(name), component, form, encoding, display, None))
+    }
+
     fn new(
         manifest: Manifest,
         component: Vec<u8>,
         form: Form,
         encoding: Encoding,
         display: &str,
+        manifest_text: Option<&[u8]>,
     ) -> Self {
-        let digest = Digest::from_bytes(Sha256::digest(&component).into());
-        Self { manifest, component, digest, form, encoding, display: display.to_owned() }
+        let digest = sha256(&component);
+        let identity = match manifest_text {
+            None => digest,
+            Some(text) => identity(&manifest.component, digest, sha256(text)),
+        };
+        Self { manifest, component, digest, identity, form, encoding, display: display.to_owned() }
     }
+}
+
+fn sha256(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(bytes).into())
+}
+
+/// Returns the digest over the list `sha256sum` would print for the component and the manifest.
+fn identity(component_path: &str, component: Digest, manifest: Digest) -> Digest {
+    let mut files = [(component_path, component), (MANIFEST_FILE, manifest)];
+    files.sort_by_key(|(name, _)| *name);
+    let list = files.map(|(name, digest)| format!("{}  {name}\n", digest.hex())).concat();
+    sha256(list.as_bytes())
 }
 
 fn open_directory(dir: &Dir, display: &str) -> Result<Plugin, BundleError> {
@@ -108,7 +148,7 @@ fn open_directory(dir: &Dir, display: &str) -> Result<Plugin, BundleError> {
     };
     let manifest = manifest::parse_bytes(&text, &file)?;
     let (component, encoding) = component_below(dir, &manifest.component, display)?;
-    Ok(Plugin::new(manifest, component, Form::Directory, encoding, display))
+    Ok(Plugin::new(manifest, component, Form::Directory, encoding, display, Some(&text)))
 }
 
 /// Reads the component at `path`, which the manifest names and [`Manifest`] checked the form of.

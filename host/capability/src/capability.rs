@@ -116,7 +116,9 @@ impl fmt::Display for Capability {
             Self::FsRead(scope) | Self::FsWrite(scope) => write!(f, "{scope}"),
             Self::Http { host, port: Port::Default, .. } => write!(f, "{host}"),
             Self::Http { host, port: Port::Number(port), .. } | Self::Socket { host, port } => {
-                write!(f, "{host}:{port}")
+                // An IPv6 address stands in brackets, so that its end and the port stay apart.
+                let host = host.to_string();
+                if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
             }
             Self::Secret { name, host } => write!(f, "{name}@{host}"),
             Self::Kv { namespace, .. } => write!(f, "{namespace}"),

@@ -80,17 +80,18 @@ impl Engine {
         self.cache.as_ref().is_some_and(|cache| cache.contains(&self.inner, digest))
     }
 
-    /// Maps the component from the cache, or compiles it and puts it there.
-    ///
-    /// `digest` must be that of `bytes`; it is what the cache goes by. `plugin` is for messages.
+    /// Returns the component with this digest mapped from the cache, if it is there.
+    pub fn map(&self, digest: &Digest) -> Option<Loaded> {
+        let component = self.cache.as_ref()?.map(&self.inner, digest)?;
+        Some(Loaded { component, source: Source::Cached })
+    }
+
+    /// Compiles a component and keeps its code under `digest`; `plugin` is for messages.
     ///
     /// # Errors
     /// [`EngineError::Compile`] when the bytes are no component. A cache that cannot be written is
     /// no error: the component is compiled again next time.
-    pub fn load(&self, bytes: &[u8], digest: &Digest, plugin: &str) -> Result<Loaded, EngineError> {
-        if let Some(component) = self.cache.as_ref().and_then(|c| c.map(&self.inner, digest)) {
-            return Ok(Loaded { component, source: Source::Cached });
-        }
+    pub fn compile(&self, bytes: &[u8], digest: &Digest, plugin: &str) -> Result<Loaded, EngineError> {
         let _span = tracing::info_span!("compile", plugin).entered();
         let fail = |source| EngineError::Compile { plugin: plugin.to_owned(), source };
         let start = Instant::now();
@@ -103,6 +104,17 @@ impl Engine {
             }
         }
         Ok(Loaded { component, source: Source::Compiled(took) })
+    }
+
+    /// Maps the component from the cache, or compiles it. `digest` must be that of `bytes`.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn load(&self, bytes: &[u8], digest: &Digest, plugin: &str) -> Result<Loaded, EngineError> {
+        match self.map(digest) {
+            Some(loaded) => Ok(loaded),
+            None => self.compile(bytes, digest, plugin),
+        }
     }
 
     /// Puts every bound of `meter` on `store`: memory and tables, time, host calls and their data.

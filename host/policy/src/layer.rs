@@ -145,7 +145,8 @@ impl Layer {
         &PROFILES[profile as usize]
     }
 
-    pub(crate) fn ceiling(&self) -> Option<Profile> {
+    /// Returns the profile it is made from, for a ceiling.
+    pub fn ceiling(&self) -> Option<Profile> {
         self.ceiling
     }
 
@@ -189,7 +190,8 @@ impl Layer {
         match (own.verdict, other.verdict) {
             (_, None) => own,
             (None, Some(_)) => other,
-            (Some(mine), Some(theirs)) => if theirs < mine { other } else { own },
+            (Some(mine), Some(theirs)) if theirs < mine => other,
+            (Some(_), Some(_)) => own,
         }
     }
 

@@ -240,11 +240,11 @@ fn named(capability: &Capability) -> Option<&Name> {
 
 /// Tells whether one path lies at or below the other on a file system that ignores case.
 fn paths_overlap(a: &PathScope, b: &PathScope) -> bool {
-    let parts = |path: &'_ str| path.len() > 1 || (path != "." && path != "/");
+    let root = |path: &str| path == "." || path == "/";
     if a.place() != b.place() {
         return false;
     }
-    if !parts(a.path()) || !parts(b.path()) {
+    if root(a.path()) || root(b.path()) {
         return true;
     }
     let mut both = a.path().split('/').zip(b.path().split('/'));

@@ -1,1 +1,49 @@
-//! Room.
+//! The face of ringfence for programs that embed it: a [`Host`] opens plugins, decides what they get
+//! under a profile, links exactly that, runs them within limits and writes it all down.
+//!
+//! Wiring only: every decision is made in the room that owns it. Invariants: nothing of a plugin
+//! runs before its requests were decided, recorded and linked; each call has a store of its own; a
+//! decision or effect that cannot be recorded does not happen.
+//!
+//! ```no_run
+//! use ringfence::{Host, RunOptions};
+//! # async fn example() -> Result<(), ringfence::RunError> {
+//! let host = Host::builder().workspace(".").build()?;
+//! let plugin = host.open("plugins/tools/text-search")?;
+//! let prepared = host.prepare(&plugin, RunOptions::default())?;
+//! let input = serde_json::json!({ "pattern": "fn main" });
+//! let done = prepared.call("search", &input, ringfence::Stdio::captured()).await?;
+//! println!("{:?}", done.result);
+//! # Ok(()) }
+//! ```
+//!
+//! Start with [`Host`], then [`Prepared`].
+#![forbid(unsafe_code)]
+
+mod builder;
+mod error;
+mod exports;
+mod host;
+mod options;
+mod places;
+mod prepared;
+mod record;
+mod run;
+mod session;
+
+pub use builder::HostBuilder;
+pub use error::RunError;
+pub use exports::Export;
+pub use host::{Host, Plan};
+pub use options::{RunOptions, Secret, Stdio};
+pub use prepared::Prepared;
+pub use record::NoLog;
+pub use run::{CallDone, CommandDone, Usage};
+pub use session::Session;
+
+pub use ringfence_bundle::inspect::PluginKind;
+pub use ringfence_bundle::{Form, Manifest, Plugin};
+pub use ringfence_capability::{Class, Diagnostic, Limit, Limits, Profile};
+pub use ringfence_engine::value::CallResult;
+pub use ringfence_engine::{Allocation, CacheStats, Source};
+pub use ringfence_interfaces::{Level, Observer, Sink};

@@ -9,7 +9,7 @@
 //!
 //! and written as one trait:
 //!
-//! ```ignore
+//! ```text
 #![doc = include_str!("../../templates/rust/src/lib.rs")]
 //! ```
 //!

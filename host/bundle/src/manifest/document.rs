@@ -22,7 +22,8 @@ impl<'a> Document<'a> {
     /// Returns the error for `problem` at a byte offset.
     pub(super) fn error(&self, offset: usize, problem: ManifestProblem) -> BundleError {
         let (line, column) = self.place(offset);
-        BundleError::Manifest { file: self.file.to_owned(), line, column, problem }
+        let (file, problem) = (self.file.to_owned(), Box::new(problem));
+        BundleError::Manifest { file, line, column, problem }
     }
 
     /// Returns where a byte offset is, as the origin of a request.
@@ -49,7 +50,7 @@ pub(super) struct Table<'d, 'v> {
     pub(super) document: &'d Document<'d>,
     section: String,
     start: usize,
-    table: &'v DeTable<'v>,
+    entries: &'v DeTable<'v>,
 }
 
 impl<'d, 'v> Table<'d, 'v> {
@@ -73,13 +74,13 @@ impl<'d, 'v> Table<'d, 'v> {
                 return Err(document.error(key.span().start, problem));
             }
         }
-        Ok(Self { document, section: section.to_owned(), start, table })
+        Ok(Self { document, section: section.to_owned(), start, entries: table })
     }
 
     /// Returns the value of `key`.
     pub(super) fn value(&self, key: &'static str) -> Option<Value<'d, 'v>> {
-        let value = self.table.get(key)?;
-        Some(Value { document: self.document, key: key.to_owned(), value })
+        let value = self.entries.get(key)?;
+        Some(Value { document: self.document, key: key.to_owned(), spanned: value })
     }
 
     /// Returns the value of `key`, or the error that it is missing; `example` is a line that would do.
@@ -105,7 +106,7 @@ impl<'d, 'v> Table<'d, 'v> {
 pub(super) struct Value<'d, 'v> {
     pub(super) document: &'d Document<'d>,
     pub(super) key: String,
-    value: &'v Spanned<DeValue<'v>>,
+    spanned: &'v Spanned<DeValue<'v>>,
 }
 
 impl<'d, 'v> Value<'d, 'v> {
@@ -114,28 +115,28 @@ impl<'d, 'v> Value<'d, 'v> {
         key: &str,
         value: &'v Spanned<DeValue<'v>>,
     ) -> Self {
-        Self { document, key: shorten(key), value }
+        Self { document, key: shorten(key), spanned: value }
     }
 
     /// Returns where the value begins.
     pub(super) fn start(&self) -> usize {
-        let Range { start, .. } = self.value.span();
+        let Range { start, .. } = self.spanned.span();
         start
     }
 
     pub(super) fn text(&self) -> Result<&'v str, BundleError> {
-        let text = self.value.get_ref().as_str();
+        let text = self.spanned.get_ref().as_str();
         text.ok_or_else(|| self.wrong_type("a string in quotes"))
     }
 
     pub(super) fn boolean(&self) -> Result<bool, BundleError> {
-        let flag = self.value.get_ref().as_bool();
+        let flag = self.spanned.get_ref().as_bool();
         flag.ok_or_else(|| self.wrong_type("`true` or `false`"))
     }
 
     /// Returns the text of a string, or of a whole number written without quotes.
     pub(super) fn text_or_number(&self) -> Result<&'v str, BundleError> {
-        match self.value.get_ref() {
+        match self.spanned.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str()),
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong_type("a string such as \"64MiB\", or a whole number")),
@@ -143,13 +144,13 @@ impl<'d, 'v> Value<'d, 'v> {
     }
 
     pub(super) fn table(&self) -> Result<&'v DeTable<'v>, BundleError> {
-        let table = self.value.get_ref().as_table();
+        let table = self.spanned.get_ref().as_table();
         table.ok_or_else(|| self.wrong_type("a table"))
     }
 
     /// Returns the elements of a list that has at least one.
     pub(super) fn list(&self, expected: &'static str) -> Result<Vec<Self>, BundleError> {
-        let array = self.value.get_ref().as_array();
+        let array = self.spanned.get_ref().as_array();
         let array = array.ok_or_else(|| self.wrong_type(expected))?;
         if array.is_empty() {
             return Err(self.refuse("list", "it is empty; remove it or name something"));
@@ -169,7 +170,7 @@ impl<'d, 'v> Value<'d, 'v> {
 
     /// Returns the error that the value is not a `what`.
     pub(super) fn refuse(&self, what: &'static str, why: &'static str) -> BundleError {
-        let text = self.value.get_ref().as_str().unwrap_or_default();
+        let text = self.spanned.get_ref().as_str().unwrap_or_default();
         self.wrong(ParseError::new(what, text, why))
     }
 
@@ -178,7 +179,7 @@ impl<'d, 'v> Value<'d, 'v> {
     }
 
     fn wrong_type(&self, expected: &'static str) -> BundleError {
-        let found = self.value.get_ref().type_str();
+        let found = self.spanned.get_ref().type_str();
         self.problem(ManifestProblem::WrongType { key: self.key.clone(), expected, found })
     }
 }

@@ -77,16 +77,16 @@ fn request_table<'d, 'v>(
     let named = any.required("capability", "capability = \"fs.read\"")?;
     let text = named.text()?;
     let Some((name, own)) = CAPABILITIES.iter().find(|(name, _)| *name == text) else {
-        let names: Vec<&str> = CAPABILITIES.iter().map(|(name, _)| *name).collect();
+        let all: Vec<&str> = CAPABILITIES.iter().map(|(name, _)| *name).collect();
         let nearest = match text {
             "http.read" | "http.write" => Some("http"),
             "fs" => Some("fs.read"),
-            _ => nearest(text, names.iter().copied()),
+            _ => nearest(text, all.iter().copied()),
         };
         return Err(named.problem(ManifestProblem::UnknownCapability {
             name: shorten(text),
             nearest: nearest.map(str::to_owned),
-            known: list(&names),
+            known: list(&all),
         }));
     };
     let mut known = vec!["capability", "reason", "optional"];

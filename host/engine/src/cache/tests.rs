@@ -105,8 +105,8 @@ fn the_entry_used_longest_ago_makes_room() {
     for (name, seconds_ago) in [("old", 50), ("older", 90), ("new", 1)] {
         cache.try_store(name, &[0; 80]).unwrap();
         let then = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds_ago);
-        let stamp = std::fs::File::options().write(true);
-        stamp.open(fixture.root.path().join(format!("{name}.stamp"))).unwrap().set_modified(then).unwrap();
+        let stamp = fixture.root.path().join(format!("{name}.stamp"));
+        std::fs::File::options().write(true).open(stamp).unwrap().set_modified(then).unwrap();
     }
     cache.try_store("fresh", &[0; 80]).unwrap();
     let mut kept: Vec<_> = cache.entries().into_iter().map(|entry| entry.key).collect();

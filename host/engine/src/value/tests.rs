@@ -19,7 +19,7 @@ fn engine() -> Engine {
 fn func(types: &str, signature: &str) -> ComponentFunc {
     let engine = engine();
     let text = format!("(component {types} (import \"f\" (func {signature})))");
-    let component = Component::new(&engine, text.as_bytes()).unwrap();
+    let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
     let ty = component.component_type();
     let found = ty.imports(&engine).find_map(|(_, import)| match import.ty {
         ComponentItem::ComponentFunc(func) => Some(func),
@@ -183,7 +183,7 @@ fn a_function_with_a_stream_says_why_it_cannot_be_called() {
     config.wasm_component_model_async(true);
     let engine = Engine::new(&config).unwrap();
     let text = "(component (import \"f\" (func (param \"a\" (list (stream u8))))))";
-    let component = Component::new(&engine, text).unwrap();
+    let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
     let ty = component.component_type();
     let (_, import) = ty.imports(&engine).next().unwrap();
     let ComponentItem::ComponentFunc(func) = import.ty else { panic!("it is a function") };
@@ -277,7 +277,7 @@ fn some_value(ty: &Type, rng: &mut TestRng) -> Val {
             Val::Map((0..few).map(&mut pair).collect())
         }
         Type::Record(record) => {
-            let field = |f: types::Field<'_>| (f.name.to_owned(), some_value(&f.ty, rng));
+            let field = |f: wasmtime::component::types::Field<'_>| (f.name.to_owned(), some_value(&f.ty, rng));
             Val::Record(record.fields().map(field).collect())
         }
         Type::Tuple(tuple) => Val::Tuple(tuple.types().map(|ty| some_value(&ty, rng)).collect()),

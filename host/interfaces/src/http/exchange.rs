@@ -3,7 +3,6 @@
 use futures::FutureExt as _;
 use http::header::HeaderName;
 use http::{Request, Response, StatusCode, Uri, request};
-use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;

@@ -73,8 +73,8 @@ fn parse_error(bytes: &[u8], text: &str) -> String {
 
 fn at(bytes: &[u8], offset: usize, what: &dyn std::fmt::Display) -> String {
     let before = &bytes[..offset.min(bytes.len())];
-    let line = before.split(|&byte| byte == b'\n').next_back().unwrap_or_default();
-    let number = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let number = before.split(|&byte| byte == b'\n').count();
+    let line = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
     let column = String::from_utf8_lossy(line).chars().count() + 1;
     format!("input, line {number}, column {column}: {what}")
 }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use jaq_core::compile::Undefined;
+use jaq_core::data::HasLut;
 use jaq_core::load::{self, Arena, File, Loader};
-use jaq_core::{Compiler, DataT, Filter, HasLut, Lut};
+use jaq_core::{Compiler, DataT, Filter, Lut};
 use jaq_json::Val;
 use jaq_std::input::{HasInputs, Inputs};
 use ringfence_sdk::ToolError;
@@ -63,7 +64,8 @@ pub(crate) fn compile(code: &str) -> Result<Filter<Data>, ToolError> {
     let modules = Loader::new(defs)
         .load(&arena, File { code, path: () })
         .map_err(|errors| mistakes(code, &load_mistakes(errors)))?;
-    let inputs = jaq_std::input::funs::<Data>().into_vec().into_iter().map(jaq_core::native::run);
+    let inputs =
+        jaq_std::input::funs::<Data>().into_vec().into_iter().map(jaq_core::native::run::<Data>);
     let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs()).chain(inputs);
     Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
         let found: Vec<_> = errors
@@ -78,7 +80,7 @@ pub(crate) fn compile(code: &str) -> Result<Filter<Data>, ToolError> {
 /// A text that says what is wrong, and the part of the program it is about.
 type Mistake<'a> = (String, &'a str);
 
-fn load_mistakes<'a>(errors: load::Errors<&'a str, ()>) -> Vec<Mistake<'a>> {
+fn load_mistakes(errors: load::Errors<&str, ()>) -> Vec<Mistake<'_>> {
     let mut found = Vec::new();
     for (_, error) in errors {
         match error {

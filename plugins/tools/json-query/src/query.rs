@@ -53,7 +53,7 @@ fn each<'a>(
         let data = Run { lut: &filter.lut, inputs: &inputs };
         for result in filter.id.run((Ctx::<Data>::new(data, Vars::new([])), value)) {
             let more = match result {
-                Ok(value) => output.push(&value)?,
+                Ok(value) => output.push(&value),
                 Err(exception) => output.exception(exception)?,
             };
             if !more {
@@ -89,7 +89,7 @@ impl Output {
     }
 
     /// Adds a result, and returns whether there is room for another.
-    fn push(&mut self, value: &Val) -> Result<bool, ToolError> {
+    fn push(&mut self, value: &Val) -> bool {
         let mut text = Bounded { bytes: Vec::new(), left: self.left_bytes };
         let written = match value {
             Val::TStr(string) | Val::BStr(string) if self.raw => {
@@ -99,12 +99,12 @@ impl Output {
         };
         if self.left_results == 0 || written.is_err() {
             self.truncated = true;
-            return Ok(false);
+            return false;
         }
         self.left_results -= 1;
         self.left_bytes = text.left;
         self.results.push(String::from_utf8_lossy(&text.bytes).into_owned());
-        Ok(true)
+        true
     }
 
     /// Ends the run: quietly for `halt`, with an error for everything else.

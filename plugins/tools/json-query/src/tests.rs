@@ -96,7 +96,7 @@ fn results_without_end_are_cut() {
 #[test]
 fn a_wrong_program_is_refused_with_its_place() {
     let cases = [
-        (".a | map(", "`program`: line 1, column 9: "),
+        (".a | map(", "`program`: line 1, column 10: expected closing parenthesis"),
         (".a\n | nosuch(1)", "`program`: line 2, column 4: unknown filter `nosuch/1`"),
         ("$x", "`program`: line 1, column 1: unknown variable `$x`"),
         ("1 +", "`program`: line 1, column 4: expected term, found the end of the program"),
@@ -117,7 +117,7 @@ fn a_wrong_program_is_refused_with_its_place() {
 fn a_program_that_fails_says_after_how_many_results() {
     let text = refused(&request("1, .a.b", r#"{"a":3}"#));
     assert_eq!(text, "`program` failed after 1 results: cannot index 3 with \"b\"");
-    assert!(refused(&request("error(\"no\")", "1")).ends_with("no"));
+    assert!(refused(&request("error(\"no\")", "1")).ends_with("\"no\""));
     assert!(refused(&request("halt(3)", "1")).contains("code 3"));
     let huge = refused(&request("[range(100000)] | .a", "1"));
     assert!(huge.len() < 700, "{}", huge.len());
@@ -139,9 +139,6 @@ fn what_is_no_json_is_refused_with_its_place() {
     }
     let deep = |depth: usize| request(".", &format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
     assert!(query::run(&deep(input::MAX_NESTING)).is_ok());
-    assert_eq!(
-        refused(&deep(100_000)),
-        "input, line 1, column 257: nested deeper than 256"
-    );
+    assert_eq!(refused(&deep(100_000)), "input, line 1, column 257: nested deeper than 256");
     check("length", &format!("\"\\\"{}\" # {{[\"", "[".repeat(1000)), &["1001"]);
 }

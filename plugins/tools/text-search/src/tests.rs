@@ -56,11 +56,11 @@ fn check(files: &[(&str, &[u8])], change: impl Fn(&mut Request), expected: &[&st
 #[test]
 fn matches_are_placed_by_line_and_character() {
     let text = "one\nmär needle needle\r\nlast needle";
-    check(&[("b/x.txt", text.as_bytes()), ("a.txt", b"needle\n")], |_| {}, &[
-        "a.txt:1:1:needle",
-        "b/x.txt:2:5:mär needle needle",
-        "b/x.txt:3:6:last needle",
-    ]);
+    check(
+        &[("b/x.txt", text.as_bytes()), ("a.txt", b"needle\n")],
+        |_| {},
+        &["a.txt:1:1:needle", "b/x.txt:2:5:mär needle needle", "b/x.txt:3:6:last needle"],
+    );
 }
 
 #[test]
@@ -80,14 +80,18 @@ fn ignored_hidden_and_git_files_are_left_out_until_asked_for() {
 #[test]
 fn options_change_what_matches() {
     let files: &[(&str, &[u8])] = &[("a.rs", b"Needles a.b\nneedle axb"), ("b.md", b"needle")];
-    check(files, |r| r.case_insensitive = Some(true), &[
-        "a.rs:1:1:Needles a.b",
-        "a.rs:2:1:needle axb",
-        "b.md:1:1:needle",
-    ]);
+    check(
+        files,
+        |r| r.case_insensitive = Some(true),
+        &["a.rs:1:1:Needles a.b", "a.rs:2:1:needle axb", "b.md:1:1:needle"],
+    );
     check(files, |r| r.globs = Some(vec!["*.md".to_owned()]), &["b.md:1:1:needle"]);
     check(files, |r| r.globs = Some(vec!["!*.md".to_owned()]), &["a.rs:2:1:needle axb"]);
-    check(files, |r| r.pattern = "a.b".to_owned(), &["a.rs:1:9:Needles a.b", "a.rs:2:8:needle axb"]);
+    check(
+        files,
+        |r| r.pattern = "a.b".to_owned(),
+        &["a.rs:1:9:Needles a.b", "a.rs:2:8:needle axb"],
+    );
     let fixed = |r: &mut Request| {
         r.pattern = "a.b".to_owned();
         r.fixed_strings = Some(true);
@@ -109,7 +113,10 @@ fn context_lines_are_given_once() {
     let text = b"1\n2\n3\nneedle a\n5\n6\nneedle b\n8\n9\n";
     let report = check(&[("t", text)], context, &["t:4:1:needle a", "t:7:1:needle b"]);
     let [first, second] = &report.files[0].matches[..] else { panic!("two matches") };
-    assert_eq!((&first.before[..], &first.after[..]), (&["2".into(), "3".into()][..], &["5".into()][..]));
+    assert_eq!(
+        (&first.before[..], &first.after[..]),
+        (&["2".into(), "3".into()][..], &["5".into()][..])
+    );
     assert_eq!((&second.before[..], &second.after[..]), (&["6".into()][..], &["8".into()][..]));
 }
 

@@ -163,7 +163,7 @@ fn bad_input_is_refused_with_its_place() {
         (
             "{\"a\":1}",
             Format::Json,
-            "line 1, column 0: not a table in JSON: invalid type: map, expected an array of objects or arrays",
+            "line 1, column 1: not a table in JSON: invalid type: map, expected an array of objects or arrays",
         ),
         (
             "[1]",

@@ -1,0 +1,83 @@
+//! Why a record could not be written.
+
+use ringfence_capability::{Class, Diagnostic};
+use std::io;
+
+/// A record that could not be written. The action it is about must not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The file could not be opened.
+    #[error("cannot open the audit log `{name}`")]
+    Open {
+        /// The name of the file.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file could not be locked, read or written.
+    #[error("cannot {what} the audit log `{name}`")]
+    Io {
+        /// The name of the file.
+        name: String,
+        /// What failed.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The record could not be put into JSON.
+    #[error("cannot write an audit record as JSON")]
+    Encode {
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The last whole line is no sound record.
+    #[error("the last record of the audit log `{name}` is not sound")]
+    BrokenTail {
+        /// The name of the file.
+        name: String,
+    },
+    /// The file is shorter than it was.
+    #[error("the audit log `{name}` lost records while it was open: {now} bytes, there were {before}")]
+    Shortened {
+        /// The name of the file.
+        name: String,
+        /// Its length now.
+        now: u64,
+        /// Its length before.
+        before: u64,
+    },
+}
+
+impl Diagnostic for AuditError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "audit::open",
+            Self::Io { .. } => "audit::io",
+            Self::Encode { .. } => "audit::encode",
+            Self::BrokenTail { .. } => "audit::broken-tail",
+            Self::Shortened { .. } => "audit::shortened",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Open { .. } | Self::Io { .. } | Self::Encode { .. } => Class::Internal,
+            Self::BrokenTail { .. } | Self::Shortened { .. } => Class::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::BrokenTail { .. } | Self::Shortened { .. } => Some(
+                "run `ringfence audit verify` to see where; keep the file as evidence by moving it aside, \
+                 a new one is begun"
+                    .to_owned(),
+            ),
+            Self::Open { .. } | Self::Io { .. } | Self::Encode { .. } => None,
+        }
+    }
+}

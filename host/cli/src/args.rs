@@ -1,0 +1,287 @@
+//! The arguments, with the help a person reads.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringfence inspect plugins/tools/text-search          what it is and what it asks for
+  ringfence explain plugins/tools/web-fetch -p offline what it would get, and why not the rest
+  ringfence run plugins/tools/text-search --input '{\"pattern\":\"TODO\"}'
+  ringfence run tool.wasm --dir ./data::/data:ro -- --verbose /data/in.csv
+  ringfence audit verify                               whether the log is whole
+
+Exit codes: 0 done, 1 the plugin failed, 2 usage or bad input, 3 refused, 4 limit reached, 70 internal.";
+
+/// What every command understands.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Global {
+    /// Print JSON on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error, such as `info` or `ringfence_engine=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "RINGFENCE_LOG", hide_env_values = true)]
+    pub(crate) log: Option<String>,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, hide = true)]
+    pub(crate) log_format: LogFormat,
+    /// Directory that plugins mean by "the workspace"
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub(crate) workspace: PathBuf,
+    /// Where the audit log and key-value data live [default: the user's state directory]
+    #[arg(long, global = true, value_name = "DIR", env = "RINGFENCE_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Where compiled code is kept [default: the user's cache directory]
+    #[arg(long, global = true, value_name = "DIR", env = "RINGFENCE_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Compile every time, keep nothing
+    #[arg(long, global = true)]
+    pub(crate) no_cache: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a plugin: a command with its arguments, or a tool with JSON input
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Call one function of a plugin with JSON
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(Call),
+    /// Serve HTTP with a plugin that exports a wasi:http handler
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Show what a plugin is and asks for, without running any of it
+    Inspect(Inspect),
+    /// Show what a plugin would be granted under a profile, and the rule behind each decision
+    Explain(Explain),
+    /// Read and check the log of what was decided and done
+    Audit(Audit),
+    /// Show the profiles, and check policy files
+    Policy(Policy),
+    /// Show what works on this machine
+    Doctor,
+    /// Print shell completions
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  ringfence run plugins/tools/text-search --input '{\"pattern\":\"fn main\"}'
+  ringfence run plugins/tools/json-query --input @query.json
+  echo '{\"pattern\":\"TODO\"}' | ringfence run plugins/tools/text-search --input -
+  ringfence run cmd.wasm --dir .::/work --profile workspace-write -- build /work
+  ringfence run api.wasm --http '*.example.com' --profile net-read-only --trust-digest sha256:…";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  ringfence call calc.wasm add --input '{\"a\":2,\"b\":3}'
+  ringfence call counter.wasm --batch -     one call a line in one instance, so that handles live on:
+    {\"function\":\"counter.new\",\"input\":{\"start\":1}}
+    {\"function\":\"counter.increment\",\"input\":{\"self\":{\"resource\":\"counter\",\"handle\":1}}}";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  ringfence serve site.wasm                            on a free port of 127.0.0.1, printed as a URL
+  ringfence serve site.wasm --addr 127.0.0.1:8080 --concurrency 16";
+
+/// What a run is granted, and by whom.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct Grants {
+    /// The most the plugin can get: offline, read-only, net-read-only, workspace-write, trusted
+    #[arg(short, long, default_value = "offline", value_name = "PROFILE", help_heading = "Policy")]
+    pub(crate) profile: String,
+    /// Say yes to something the policy asks about, such as `env:HOME`
+    #[arg(long, value_name = "CAPABILITY", help_heading = "Policy")]
+    pub(crate) approve: Vec<String>,
+    /// Refuse something whatever the policy says, such as `http.read:*.example.com`
+    #[arg(long, value_name = "CAPABILITY", help_heading = "Policy")]
+    pub(crate) deny: Vec<String>,
+    /// A further policy file; it can only take away
+    #[arg(long, value_name = "FILE", help_heading = "Policy")]
+    pub(crate) policy: Vec<PathBuf>,
+    /// Vouch for exactly this plugin, which lifts the cap for unsigned ones to the profile
+    #[arg(long, value_name = "DIGEST", help_heading = "Policy")]
+    pub(crate) trust_digest: Option<String>,
+    /// Set a limit, such as `memory=512MiB` or `wall-time=2m`
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Policy")]
+    pub(crate) limit: Vec<String>,
+    /// Let a host that was granted resolve to this range outside the public internet
+    #[arg(long, value_name = "CIDR", help_heading = "Policy")]
+    pub(crate) allow_address: Vec<String>,
+    /// Map a directory: HOST::GUEST[:ro]
+    #[arg(long, value_name = "HOST::GUEST[:ro]", help_heading = "Capabilities")]
+    pub(crate) dir: Vec<String>,
+    /// Pass an environment variable, from here or with a value
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Capabilities")]
+    pub(crate) env: Vec<String>,
+    /// Pass a configuration value
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Capabilities")]
+    pub(crate) config: Vec<String>,
+    /// Let it read from a host: `HOST[:PORT]`, `*.DOMAIN`
+    #[arg(long, value_name = "HOST", help_heading = "Capabilities")]
+    pub(crate) http: Vec<String>,
+    /// Let it send any method to a host
+    #[arg(long, value_name = "HOST", help_heading = "Capabilities")]
+    pub(crate) http_write: Vec<String>,
+    /// Supply a secret: `NAME=env:VARIABLE` or `NAME=file:PATH`
+    #[arg(long, value_name = "NAME=SOURCE", help_heading = "Capabilities")]
+    pub(crate) secret: Vec<String>,
+    /// Let it keep data under this namespace
+    #[arg(long, value_name = "NAMESPACE", help_heading = "Capabilities")]
+    pub(crate) kv: Vec<String>,
+    /// Give it a clock: real or deterministic
+    #[arg(long, value_name = "SOURCE", help_heading = "Capabilities")]
+    pub(crate) clock: Option<String>,
+    /// Give it random numbers: real or deterministic
+    #[arg(long, value_name = "SOURCE", help_heading = "Capabilities")]
+    pub(crate) random: Option<String>,
+    /// Let it open a raw socket to this address
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Capabilities")]
+    pub(crate) socket: Vec<String>,
+}
+
+/// `ringfence run`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    /// Directory with a plugin.toml, or a .wasm file
+    pub(crate) plugin: PathBuf,
+    /// JSON for a tool: the text itself, `@FILE`, or `-` for standard input
+    #[arg(short, long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
+    /// Arguments for a command
+    #[arg(last = true)]
+    pub(crate) args: Vec<String>,
+}
+
+/// `ringfence call`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Call {
+    /// Directory with a plugin.toml, or a .wasm file
+    pub(crate) plugin: PathBuf,
+    /// The function; can be left out when there is one
+    pub(crate) function: Option<String>,
+    /// JSON input: the text itself, `@FILE`, or `-` for standard input
+    #[arg(short, long, value_name = "JSON", conflicts_with = "batch")]
+    pub(crate) input: Option<String>,
+    /// Read calls, one JSON object a line, from a file or `-`, and make them in one instance
+    #[arg(long, value_name = "FILE", conflicts_with = "function")]
+    pub(crate) batch: Option<String>,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
+}
+
+/// `ringfence serve`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Directory with a plugin.toml, or a .wasm file
+    pub(crate) plugin: PathBuf,
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) addr: std::net::SocketAddr,
+    /// Requests handled at once; more wait
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub(crate) concurrency: u32,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
+}
+
+/// `ringfence inspect`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Inspect {
+    /// Directory with a plugin.toml, or a .wasm file
+    pub(crate) plugin: PathBuf,
+    /// Show the JSON schema of every function
+    #[arg(long)]
+    pub(crate) schemas: bool,
+}
+
+/// `ringfence explain`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Explain {
+    /// Directory with a plugin.toml, or a .wasm file
+    pub(crate) plugin: PathBuf,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
+}
+
+/// `ringfence audit`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+/// What to do with the log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Print records
+    Show {
+        /// Only this run
+        #[arg(long)]
+        run: Option<String>,
+        /// Only this plugin
+        #[arg(long)]
+        plugin: Option<String>,
+        /// Only refusals
+        #[arg(long)]
+        refused: bool,
+        /// At most the last N
+        #[arg(short = 'n', long, default_value_t = 50)]
+        last: usize,
+    },
+    /// Check that nothing was changed, removed or reordered
+    Verify {
+        /// The hash the last record must have; finds a log cut off at the end
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
+    },
+}
+
+/// `ringfence policy`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print the rules of a profile
+    Show {
+        /// The profile
+        profile: String,
+    },
+    /// Check policy files
+    Check {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}

@@ -1,0 +1,35 @@
+//! One module per command.
+
+mod audit;
+mod doctor;
+mod explain;
+mod inspect;
+mod policy;
+mod run;
+mod serve;
+
+use crate::args::{Args, Command};
+use crate::error::CliError;
+use crate::print::Printer;
+
+/// Runs the command and returns its exit code.
+pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
+    let global = &args.global;
+    match args.command {
+        Command::Run(run) => run::run(&run, global, printer),
+        Command::Call(call) => run::call(&call, global, printer),
+        Command::Serve(serve) => serve::serve(&serve, global, printer),
+        Command::Inspect(inspect) => inspect::inspect(&inspect, printer),
+        Command::Explain(explain) => explain::explain(&explain, global, printer),
+        Command::Audit(audit) => audit::audit(audit.command, global, printer),
+        Command::Policy(policy) => policy::policy(policy.command, printer),
+        Command::Doctor => doctor::doctor(global, printer),
+        Command::Completions { shell } => {
+            let mut command = <Args as clap::CommandFactory>::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "ringfence", &mut script);
+            printer.line(String::from_utf8_lossy(&script).trim_end());
+            Ok(0)
+        }
+    }
+}

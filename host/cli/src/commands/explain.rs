@@ -1,0 +1,84 @@
+//! `explain`: what a plugin would get, the rule behind each decision, and the line to change.
+
+use ringfence_capability::{Limit, Limits, Necessity};
+use ringfence_policy::{Explanation, Verdict};
+use serde_json::json;
+
+use crate::args::{Explain, Global};
+use crate::error::CliError;
+use crate::print::{Printer, visible};
+use crate::{flags, places};
+
+/// `ringfence explain`. Ends with 0 when the plugin could run and 3 when it could not.
+pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let options = flags::options(&args.grants, global)?;
+    let mut builder = ringfence::Host::builder().workspace(&global.workspace);
+    for layer in places::policies(global)? {
+        builder = builder.layer(layer);
+    }
+    let host = builder.build()?;
+    let plugin = host.open(&args.plugin)?;
+    let plan = host.plan(&plugin, &options)?;
+    let runs = plan.verdicts.refusal().is_none();
+    if printer.is_json() {
+        let limits: serde_json::Map<_, _> =
+            Limit::ALL.iter().map(|limit| (limit.name().to_owned(), json!(plan.limits.of(*limit)))).collect();
+        printer.value(&json!({
+            "plugin": plugin.manifest.name,
+            "digest": plugin.identity.to_string(),
+            "profile": plan.profile.name(),
+            "capped-at": plan.cap.map(|cap| cap.name()),
+            "runs": runs,
+            "requests": plan.verdicts.all,
+            "limits": limits,
+        }));
+    } else {
+        let cap = plan.cap.filter(|cap| *cap < plan.profile);
+        let capped = cap.map(|cap| format!(", capped at `{cap}` because it is not signed")).unwrap_or_default();
+        printer.line(&visible(&format!("{} under `{}`{capped}", plugin.manifest.name, plan.profile)));
+        if plan.verdicts.all.is_empty() {
+            printer.line("  asks for nothing");
+        }
+        for explanation in &plan.verdicts.all {
+            for line in decision(explanation) {
+                printer.line(&visible(&line));
+            }
+        }
+        for line in limits(&plan.limits, &plugin.manifest.limits.over(&Limits::default())) {
+            printer.line(&line);
+        }
+        printer.line(if runs { "It would run." } else { "It would not run." });
+    }
+    Ok(if runs { 0 } else { 3 })
+}
+
+fn decision(explanation: &Explanation) -> Vec<String> {
+    let verdict = match explanation.verdict {
+        Verdict::Allow => "allow ",
+        Verdict::Prompt => "ask   ",
+        Verdict::Forbid => "forbid",
+    };
+    let optional = match explanation.request.necessity {
+        Necessity::Optional => " (optional)",
+        Necessity::Required => "",
+    };
+    let request = &explanation.request;
+    let mut lines = vec![format!("  {verdict}  {}{optional}", request.capability)];
+    lines.push(format!("          wants it: {} ({})", request.reason, request.origin));
+    lines.push(format!("          decided by {}", explanation.decided_by));
+    if let Some(by) = &explanation.approved_by {
+        lines.push(format!("          approved by {by}"));
+    }
+    lines.extend(explanation.remedy.iter().map(|step| format!("          to allow it: {step}")));
+    lines
+}
+
+/// Returns a line for every limit the plugin asks more of than it gets.
+fn limits(gets: &Limits, asks: &Limits) -> Vec<String> {
+    let more = Limit::ALL.iter().filter(|limit| asks.of(**limit) > gets.of(**limit));
+    more.map(|limit| {
+        let (asked, got) = (limit.format(asks.of(*limit)), limit.format(gets.of(*limit)));
+        format!("  limit   {limit}: asks for {asked}, gets {got}; to allow it: `--limit {limit}={asked}`")
+    })
+    .collect()
+}

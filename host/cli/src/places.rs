@@ -1,0 +1,94 @@
+//! Where the user's state, cache and policies are, after the XDG base directory specification.
+
+use std::path::{Path, PathBuf};
+
+use ringfence::{Host, HostBuilder};
+use ringfence_policy::{Layer, LayerKind};
+
+use crate::args::Global;
+use crate::error::CliError;
+
+/// The most a policy file may hold.
+const POLICY_BYTES: u64 = 1024 * 1024;
+
+/// Returns the directory the audit log and the key-value data are in.
+pub(crate) fn state(global: &Global) -> Result<PathBuf, CliError> {
+    match &global.state_dir {
+        Some(path) => Ok(path.clone()),
+        None => user_dir("XDG_STATE_HOME", ".local/state", "--state-dir"),
+    }
+}
+
+/// Returns the directory compiled code is kept in, or nothing when it is not.
+pub(crate) fn cache(global: &Global) -> Result<Option<PathBuf>, CliError> {
+    match &global.cache_dir {
+        _ if global.no_cache => Ok(None),
+        Some(path) => Ok(Some(path.clone())),
+        None => user_dir("XDG_CACHE_HOME", ".cache", "--cache-dir").map(Some),
+    }
+}
+
+fn user_dir(variable: &str, below_home: &str, flag: &str) -> Result<PathBuf, CliError> {
+    let absolute = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
+    base.map(|base| base.join("ringfence")).ok_or_else(|| {
+        CliError::Usage(format!("neither `{variable}` nor `HOME` is set; name a directory with `{flag}`"))
+    })
+}
+
+/// Returns the policy files that exist: the machine's, the user's, the workspace's.
+pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
+    let user = user_dir("XDG_CONFIG_HOME", ".config", "--policy").ok();
+    let places = [
+        (LayerKind::Host, Some(PathBuf::from("/etc/ringfence/policy.toml"))),
+        (LayerKind::User, user.map(|dir| dir.join("policy.toml"))),
+        (LayerKind::Workspace, Some(global.workspace.join(".ringfence/policy.toml"))),
+    ];
+    let mut layers = Vec::new();
+    for (kind, path) in places {
+        let Some(path) = path else { continue };
+        match std::fs::symlink_metadata(&path) {
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {}
+            // Anything else, a file that may not be read included, ends the command: fail closed.
+            _ => layers.push(policy(kind, &path)?),
+        }
+    }
+    Ok(layers)
+}
+
+/// Reads one policy file.
+pub(crate) fn policy(kind: LayerKind, path: &Path) -> Result<Layer, CliError> {
+    let display = path.display().to_string();
+    let text = read(path, "policy", POLICY_BYTES)?;
+    let text = String::from_utf8(text).map_err(|_| CliError::Usage(format!("the policy `{display}` is not UTF-8 text")))?;
+    Ok(Layer::parse(kind, &display, &text)?)
+}
+
+/// Reads a file of at most `most` bytes.
+pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>, CliError> {
+    use std::io::Read as _;
+    let display = path.display().to_string();
+    let fail = |source| CliError::File { what, path: display.clone(), source };
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > most {
+        return Err(CliError::Usage(format!("the {what} `{display}` is larger than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Returns a builder for the host these arguments describe.
+pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
+    let mut builder = Host::builder().workspace(&global.workspace).state(state(global)?);
+    if let Some(cache) = cache(global)? {
+        builder = builder.cache(cache);
+    }
+    for layer in policies(global)? {
+        builder = builder.layer(layer);
+    }
+    Ok(builder)
+}

@@ -1,0 +1,119 @@
+//! What the command prints: data on standard output, talk on standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use ringfence::Diagnostic;
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+
+/// Prints for people or, with `--json`, for programs.
+pub(crate) struct Printer {
+    json: bool,
+}
+
+const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
+const CYAN: anstyle::Style = anstyle::AnsiColor::Cyan.on_default().bold();
+const DIM: anstyle::Style = anstyle::Style::new().dimmed();
+
+impl Printer {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Tells whether programs read the output.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a value: as text when it is a string, otherwise as JSON, indented on a terminal.
+    pub(crate) fn value(&self, value: &Value) {
+        let text = match value {
+            Value::String(text) if !self.json => return self.text(text),
+            Value::Null if !self.json => return,
+            value if std::io::stdout().is_terminal() => serde_json::to_string_pretty(value),
+            value => serde_json::to_string(value),
+        };
+        self.line(&text.unwrap_or_default());
+    }
+
+    /// Prints text of a plugin. On a terminal its control characters are made visible.
+    pub(crate) fn text(&self, text: &str) {
+        if std::io::stdout().is_terminal() { self.line(&visible(text)) } else { self.line(text) }
+    }
+
+    /// Prints one line on standard output. A reader that went away is no error.
+    pub(crate) fn line(&self, text: &str) {
+        let mut out = anstream::stdout().lock();
+        let _ = writeln!(out, "{text}");
+    }
+
+    /// Prints one line of talk on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        let mut err = anstream::stderr().lock();
+        let _ = writeln!(err, "{DIM}{text}{DIM:#}");
+    }
+
+    /// Prints an error and returns its exit code.
+    pub(crate) fn failed(&self, error: &CliError) -> std::process::ExitCode {
+        let causes = causes(error);
+        if self.json {
+            self.value(&json!({ "ok": false, "error": describe(error, &causes) }));
+        } else {
+            print_error(error, &causes);
+        }
+        std::process::ExitCode::from(error.class().exit_code())
+    }
+}
+
+/// Returns the texts of what is behind an error, nearest first.
+fn causes(error: &CliError) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes.push(visible(&cause.to_string()));
+        source = cause.source();
+    }
+    causes
+}
+
+fn describe(error: &CliError, causes: &[String]) -> Value {
+    json!({
+        "code": error.code(),
+        "exit": error.class().exit_code(),
+        "message": error.to_string(),
+        "causes": causes,
+        "hint": error.hint(),
+    })
+}
+
+fn print_error(error: &CliError, causes: &[String]) {
+    let mut err = anstream::stderr().lock();
+    let code = error.code();
+    let _ = writeln!(err, "{RED}error[{code}]{RED:#}: {}", visible(&error.to_string()));
+    for cause in causes {
+        let _ = writeln!(err, "  cause: {}", cause.replace('\n', "\n         "));
+    }
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(err, "{CYAN}hint{CYAN:#}: {}", visible(&hint));
+    }
+}
+
+/// Returns `text` with every control character but line feed and tab made visible, so that nothing a
+/// plugin writes can move the cursor, retitle the window or hide a line.
+pub(crate) fn visible(text: &str) -> String {
+    let safe = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    let hidden = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    text.chars().map(|c| if safe(c) && !hidden(c) { c } else { '\u{fffd}' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn nothing_a_plugin_writes_can_steer_the_terminal() {
+        let hostile = "a\x1b]0;title\x07b\rc\u{202e}d\ne\tf";
+        assert_eq!(visible(hostile), "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}d\ne\tf");
+    }
+}

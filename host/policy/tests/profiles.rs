@@ -1,0 +1,78 @@
+//! The table in `docs/security-profiles.md` is what the profiles do.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use ringfence_capability::{Kind, Profile};
+use ringfence_policy::{Answers, Layer, Policy, Verdict};
+
+const DOCS: &str = include_str!("../../../docs/security-profiles.md");
+
+/// Each row of the table with requests it speaks about.
+const ROWS: &[(&str, &[&str])] = &[
+    ("read the workspace", &["fs.read:workspace", "fs.read:workspace/a/.git"]),
+    ("read elsewhere", &["fs.read:/etc", "fs.read:/"]),
+    ("write the workspace", &["fs.write:workspace", "fs.write:workspace/out"]),
+    ("write a protected name", &["fs.write:workspace/.git", "fs.write:workspace/a/.VSCODE/b"]),
+    ("write elsewhere", &["fs.write:/tmp/x"]),
+    ("http `read` to requested hosts", &["http.read:example.org", "http.read:*", "http.read:*.example.org:8080"]),
+    ("http `write` to requested hosts", &["http.write:example.org", "http.write:*"]),
+    ("sockets", &["socket:example.org:22"]),
+    ("named env, config", &["env:HOME", "config:theme"]),
+    ("secrets", &["secret:key@example.org"]),
+    ("kv", &["kv:cache"]),
+    ("clock, random", &["clock:real", "clock:deterministic", "random:real", "random:deterministic"]),
+    ("model", &["model:small"]),
+    ("tool, agent", &["tool:search", "agent:helper"]),
+    ("mcp", &["mcp:server/tool"]),
+    ("exec on the allow-list", &["exec:rg"]),
+    ("exec of anything else", &["exec:bash"]),
+];
+
+fn table() -> Vec<Vec<&'static str>> {
+    let lines = DOCS.lines().skip_while(|line| !line.starts_with("| what |"));
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+fn verdict(word: &str) -> Verdict {
+    match word {
+        "allow" => Verdict::Allow,
+        "ask" => Verdict::Prompt,
+        _ => {
+            assert_eq!(word, "forbid", "the words of the table are allow, ask and forbid");
+            Verdict::Forbid
+        }
+    }
+}
+
+#[test]
+fn the_documented_table_is_what_is_decided() {
+    let table = table();
+    let names: Vec<_> = Profile::ALL.iter().map(|profile| format!("`{profile}`")).collect();
+    assert_eq!(table[0][1..], names, "the columns are the profiles in order");
+    let labels: Vec<_> = table[2..].iter().map(|row| row[0]).collect();
+    assert_eq!(labels, ROWS.iter().map(|(label, _)| *label).collect::<Vec<_>>());
+    for (row, (label, requests)) in table[2..].iter().zip(ROWS) {
+        for (cell, profile) in row[1..].iter().zip(Profile::ALL) {
+            for request in *requests {
+                let policy = Policy::new(profile, Vec::new());
+                let decision = policy.decide(&Answers::capability(request).unwrap(), &Answers::default());
+                assert_eq!(decision.verdict, verdict(cell), "{label}: {request} under {profile}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_has_a_row() {
+    for kind in Kind::ALL {
+        let row = ROWS.iter().any(|(_, requests)| requests.iter().any(|r| r.starts_with(&format!("{kind}:"))));
+        assert!(row, "{kind}");
+    }
+}
+
+#[test]
+fn every_rule_of_every_profile_has_a_reason() {
+    for profile in Profile::ALL {
+        assert!(Layer::profile(profile).rules().all(|rule| rule.reason().len() > 8), "{profile}");
+    }
+}

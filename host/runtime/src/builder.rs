@@ -1,0 +1,108 @@
+//! Sets up a host.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ringfence_capability::Limits;
+use ringfence_engine::{Allocation, AotCache, Engine, EngineOptions};
+use ringfence_policy::Layer;
+
+use crate::places::{self, Places};
+use crate::record::{Log, NoLog};
+use crate::{Host, RunError};
+
+/// The most compiled code kept on disk unless told otherwise.
+const CACHE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Sets up a [`Host`]. Without `state` nothing is logged, without `cache` compiled code is not kept.
+#[derive(Default)]
+pub struct HostBuilder {
+    workspace: Option<PathBuf>,
+    state: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    cache_bytes: Option<u64>,
+    layers: Vec<Layer>,
+    limits: Limits,
+    allocation: Allocation,
+}
+
+impl HostBuilder {
+    /// Sets the directory plugins mean by "the workspace". The default is the current one.
+    #[must_use]
+    pub fn workspace(mut self, path: impl Into<PathBuf>) -> Self {
+        self.workspace = Some(path.into());
+        self
+    }
+
+    /// Sets where the audit log and the key-value store live; made when missing.
+    #[must_use]
+    pub fn state(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state = Some(path.into());
+        self
+    }
+
+    /// Sets where compiled code is kept; made when missing.
+    #[must_use]
+    pub fn cache(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cache = Some(path.into());
+        self
+    }
+
+    /// Sets the most bytes of compiled code to keep.
+    #[must_use]
+    pub fn cache_bytes(mut self, most: u64) -> Self {
+        self.cache_bytes = Some(most);
+        self
+    }
+
+    /// Adds a policy layer (host, user or workspace) that every run of this host is under.
+    #[must_use]
+    pub fn layer(mut self, layer: Layer) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// Sets the limits a plugin gets at most when the operator of a run does not say otherwise.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how instances get memory; `Pooled` when many calls are served.
+    #[must_use]
+    pub fn allocation(mut self, allocation: Allocation) -> Self {
+        self.allocation = allocation;
+        self
+    }
+
+    /// Returns the host.
+    ///
+    /// # Errors
+    /// When a directory cannot be opened or made, is not private where it must be, or the engine
+    /// does not support this machine.
+    pub fn build(self) -> Result<Host, RunError> {
+        let workspace = self.workspace.unwrap_or_else(|| PathBuf::from("."));
+        let places = Places::open(&workspace, self.state.as_deref(), self.cache.as_deref())?;
+        let cache = match &self.cache {
+            None => None,
+            Some(path) => {
+                let dir = places::private_dir(path, "cache")?;
+                Some(Arc::new(AotCache::open(dir, path, self.cache_bytes.unwrap_or(CACHE_BYTES))?))
+            }
+        };
+        let options = EngineOptions { allocation: self.allocation, limits: self.limits, cache: cache.clone() };
+        let log: Arc<dyn Log> = match &self.state {
+            None => Arc::new(NoLog),
+            Some(path) => crate::record::open(path)?,
+        };
+        Ok(Host {
+            engine: Engine::new(options)?,
+            cache,
+            places: Arc::new(places),
+            layers: self.layers,
+            limits: self.limits,
+            log,
+        })
+    }
+}

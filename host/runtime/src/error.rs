@@ -1,0 +1,180 @@
+//! Everything that can end a run early, each kind told by the room it comes from.
+
+use ringfence_bundle::BundleError;
+use ringfence_capability::{Class, Diagnostic};
+use ringfence_engine::EngineError;
+use ringfence_engine::value::ValueError;
+use ringfence_interfaces::LinkError;
+use ringfence_policy::PolicyError;
+
+/// Why a plugin was not run, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The plugin cannot be opened.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// Policy refused a required request, or cannot be read.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The component cannot be linked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The engine, a limit or a trap.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The input does not fit the function.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A place the host needs cannot be used.
+    #[error("the {what} `{path}` cannot be used")]
+    Place {
+        /// What it is for, such as `workspace`.
+        what: &'static str,
+        /// The path.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A granted directory holds what no plugin may change.
+    #[error("`{path}` cannot be granted for writing: ringfence keeps its {what} in it")]
+    HoldsState {
+        /// The directory.
+        path: String,
+        /// What lies in it.
+        what: &'static str,
+    },
+    /// A granted path leads through a link.
+    #[error("`{path}` is a link, and a grant is for the place itself")]
+    Linked {
+        /// The path that was asked for.
+        path: String,
+        /// Where it leads.
+        real: String,
+    },
+    /// The function is not there.
+    #[error("`{plugin}` has no function `{function}`")]
+    NoFunction {
+        /// The plugin.
+        plugin: String,
+        /// What was asked for.
+        function: String,
+        /// What there is, by its short names.
+        known: Vec<String>,
+    },
+    /// The plugin is of another kind than the command needs.
+    #[error("`{plugin}` is a {is}, not a {wanted}")]
+    WrongKind {
+        /// The plugin.
+        plugin: String,
+        /// What it is.
+        is: &'static str,
+        /// What was needed.
+        wanted: &'static str,
+        /// The command that fits.
+        instead: String,
+    },
+    /// A grant names a secret or a value that nobody supplied.
+    #[error("{what} `{name}` was granted, but it has no value")]
+    NoValue {
+        /// What it is: an environment variable, a configuration value or a secret.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The flag that supplies it.
+        flag: String,
+    },
+    /// Something the plugin asked for is not offered by this version, or not in that form.
+    #[error("`{capability}` is not offered by this version of ringfence: {why}")]
+    NotOffered {
+        /// The capability.
+        capability: String,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// The trust that was given is for another plugin.
+    #[error("the plugin is not the one that was trusted")]
+    NotTrusted {
+        /// The digest it has.
+        digest: String,
+    },
+    /// The log cannot be written, so nothing may happen.
+    #[error("the audit log cannot be written, so nothing was run")]
+    NotRecorded {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The result is larger than the limit on output.
+    #[error(transparent)]
+    Output(#[from] ringfence_engine::LimitExceeded),
+}
+
+impl RunError {
+    /// Returns the error of the room this one came from, if it came from one.
+    fn inner(&self) -> Option<&dyn Diagnostic> {
+        match self {
+            Self::Bundle(error) => Some(error),
+            Self::Policy(error) => Some(error),
+            Self::Link(error) => Some(error),
+            Self::Engine(error) => Some(error),
+            Self::Value(error) => Some(error),
+            Self::Output(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Diagnostic for RunError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Place { .. } => "runtime::place",
+            Self::HoldsState { .. } => "runtime::holds-state",
+            Self::Linked { .. } => "runtime::linked-path",
+            Self::NoFunction { .. } => "runtime::no-function",
+            Self::WrongKind { .. } => "runtime::wrong-kind",
+            Self::NoValue { .. } => "runtime::no-value",
+            Self::NotOffered { .. } => "runtime::not-offered",
+            Self::NotTrusted { .. } => "runtime::not-trusted",
+            Self::NotRecorded { .. } => "runtime::not-recorded",
+            _ => self.inner().map_or("runtime::internal", Diagnostic::code),
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Place { .. }
+            | Self::Linked { .. }
+            | Self::NoFunction { .. }
+            | Self::WrongKind { .. }
+            | Self::NoValue { .. }
+            | Self::NotOffered { .. } => Class::BadInput,
+            Self::HoldsState { .. } | Self::NotTrusted { .. } => Class::Refused,
+            Self::NotRecorded { .. } => Class::Internal,
+            _ => self.inner().map_or(Class::Internal, Diagnostic::class),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Place { what, .. } => Some(format!("check that the {what} exists and is a directory of yours")),
+            Self::HoldsState { .. } => {
+                Some("run from a project directory, or name one with `--workspace DIR`".to_owned())
+            }
+            Self::Linked { real, .. } => Some(format!("ask for `{real}` itself")),
+            Self::NoFunction { known, .. } if known.is_empty() => {
+                Some("it exports no function; `ringfence inspect` shows what it is".to_owned())
+            }
+            Self::NoFunction { known, .. } => Some(format!("it has `{}`", known.join("`, `"))),
+            Self::WrongKind { instead, .. } => Some(format!("use `{instead}`")),
+            Self::NoValue { flag, .. } => Some(format!("supply it with `{flag}`")),
+            Self::NotOffered { .. } => Some("remove the request, or make it `optional = true`".to_owned()),
+            Self::NotTrusted { digest } => {
+                Some(format!("look at it with `ringfence inspect`; if it is what you want, trust `{digest}`"))
+            }
+            Self::NotRecorded { .. } => Some("check the disk and the rights of the state directory".to_owned()),
+            _ => self.inner().and_then(Diagnostic::hint),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The host: opens plugins, decides, loads and links.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ringfence_bundle::{Encoding, Form, Plugin, adapt};
+use ringfence_capability::{
+    Capability, Digest, Fidelity, Limits, Necessity, Origin, Profile, Request,
+};
+use ringfence_engine::{AotCache, CacheStats, Engine, Loaded};
+use ringfence_interfaces::{LinkPlan, link};
+use ringfence_policy::{Answers, Layer, Policy, Verdicts};
+
+use crate::places::{self, Places};
+use crate::prepared::Prepared;
+use crate::record::{Identity, Log};
+use crate::{HostBuilder, RunError, RunOptions, exports};
+
+/// The most a plugin gets that nobody vouched for.
+const UNSIGNED: Profile = Profile::ReadOnly;
+
+/// Opens and runs plugins. One host serves many runs at once; share it behind an `Arc` or clone it.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) cache: Option<Arc<AotCache>>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) limits: Limits,
+    pub(crate) log: Arc<dyn Log>,
+}
+
+/// What was decided about a plugin before anything of it runs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The profile asked for.
+    pub profile: Profile,
+    /// The decision about every request, with its reasons.
+    pub verdicts: Verdicts,
+    /// The limits the run gets.
+    pub limits: Limits,
+    /// What caps the plugin beside the profile, such as `unsigned`.
+    pub cap: Option<Profile>,
+}
+
+impl Host {
+    /// Returns what sets up a host.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Opens the plugin at `path`: a directory with a manifest, or a `.wasm` file. Nothing of it runs.
+    ///
+    /// # Errors
+    /// When it is not there, is no plugin, is too large, or its manifest is wrong.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Plugin, RunError> {
+        open(path)
+    }
+
+    /// Opens a plugin without setting up a host, to look at it.
+    ///
+    /// # Errors
+    /// As [`Host::open`].
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Plugin, RunError> {
+        open(path)
+    }
+
+    /// Opens a plugin that is already in memory; `display` is how messages name it.
+    ///
+    /// # Errors
+    /// When the bytes are neither a component nor a core module.
+    pub fn open_bytes(component: Vec<u8>, display: &str) -> Result<Plugin, RunError> {
+        Ok(Plugin::from_bytes(component, display)?)
+    }
+
+    /// Returns what would be decided about `plugin`. Nothing is recorded and nothing runs.
+    ///
+    /// # Errors
+    /// When the trust in `options` is for another plugin.
+    pub fn plan(&self, plugin: &Plugin, options: &RunOptions) -> Result<Plan, RunError> {
+        let cap = cap(plugin, options)?;
+        let mut layers = self.layers.clone();
+        layers.extend(options.layers.iter().cloned());
+        layers.push(Layer::cap(cap, if options.trust.is_some() { "trusted digest" } else { "unsigned" }));
+        let policy = Policy::new(options.profile, layers);
+        let requests = requests(plugin, options);
+        let verdicts = policy.grant(&requests, &Answers::new(options.approved.clone()));
+        Ok(Plan { profile: options.profile, verdicts, limits: self.limits(plugin, options), cap: Some(cap) })
+    }
+
+    /// Decides, records the decisions, loads the code and links what was granted. Still nothing runs.
+    ///
+    /// # Errors
+    /// When a required request is refused, an import is not covered by a grant, a granted place
+    /// cannot be used, or the decisions cannot be recorded.
+    pub fn prepare(&self, plugin: &Plugin, options: RunOptions) -> Result<Prepared, RunError> {
+        let plan = self.plan(plugin, &options)?;
+        let identity = Identity::new(plugin, plan.profile);
+        identity.decided(&*self.log, &plan.verdicts)?;
+        if let Some(refusal) = plan.verdicts.refusal() {
+            return Err(refusal.into());
+        }
+        self.places.check(&plan.verdicts.granted)?;
+        let loaded = self.load(plugin)?;
+        let without: Vec<_> = plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect();
+        let link_plan = LinkPlan {
+            grants: &plan.verdicts.granted,
+            without: &without,
+            unused: &plugin.manifest.stub_imports,
+            plugin: &plugin.display,
+            profile: plan.profile.name(),
+        };
+        let linked = link(&self.engine, &loaded.component, &link_plan);
+        if let Err(error) = &linked {
+            identity.not_linked(&*self.log, error)?;
+        }
+        let exports = exports::all(&self.engine, &loaded.component);
+        let kind = exports::kind(&self.engine, &loaded.component);
+        Prepared::new(self, plugin, plan, options, identity, linked?, exports, kind, loaded.source)
+    }
+
+    /// Tells whether the plugin's machine code is ready, or `prepare` will have to compile it.
+    pub fn is_compiled(&self, plugin: &Plugin) -> bool {
+        self.engine.is_cached(&plugin.digest)
+    }
+
+    /// Returns what the cache of compiled code holds.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache.as_ref().map(|cache| cache.stats()).unwrap_or_default()
+    }
+
+    fn load(&self, plugin: &Plugin) -> Result<Loaded, RunError> {
+        if let Some(loaded) = self.engine.map(&plugin.digest) {
+            return Ok(loaded);
+        }
+        let adapted;
+        let bytes = match plugin.encoding {
+            Encoding::Component => &plugin.component,
+            Encoding::CoreModule => {
+                adapted = adapt::adapt(&plugin.component, &plugin.display)?;
+                &adapted
+            }
+        };
+        Ok(self.engine.compile(bytes, &plugin.digest, &plugin.display)?)
+    }
+
+    /// Returns the limits of a run: what the plugin asks, at most what this host gives, unless the
+    /// operator says otherwise.
+    fn limits(&self, plugin: &Plugin, options: &RunOptions) -> Limits {
+        let mut limits = self.limits.least(&plugin.manifest.limits.over(&self.limits));
+        for (limit, number) in &options.limits {
+            limits.set(*limit, *number);
+        }
+        limits
+    }
+}
+
+/// Opens the plugin at `path`. Nothing of it runs.
+pub(crate) fn open(path: impl AsRef<Path>) -> Result<Plugin, RunError> {
+    let path = path.as_ref();
+    let (dir, name) = places::plugin_dir(path)?;
+    Ok(ringfence_bundle::open(&dir, &name, &path.display().to_string())?)
+}
+
+/// Returns how far the plugin is trusted.
+fn cap(plugin: &Plugin, options: &RunOptions) -> Result<Profile, RunError> {
+    let identity = plugin_digest(plugin);
+    match options.trust {
+        None => Ok(UNSIGNED),
+        Some((digest, profile)) if digest == identity => Ok(profile),
+        Some(_) => Err(RunError::NotTrusted { digest: identity.to_string() }),
+    }
+}
+
+/// Returns the digest that stands for the whole plugin, its manifest included.
+pub(crate) fn plugin_digest(plugin: &Plugin) -> Digest {
+    plugin.identity
+}
+
+/// Returns everything that is asked for: by the manifest, by the operator, and, for a plugin without
+/// a manifest, the clock and random numbers every language runtime expects.
+fn requests(plugin: &Plugin, options: &RunOptions) -> Vec<Request> {
+    let mut requests = plugin.manifest.requests.clone();
+    if plugin.form != Form::Directory {
+        let runtime = "language runtimes expect it";
+        for capability in [Capability::Clock(Fidelity::Real), Capability::Random(Fidelity::Real)] {
+            let mut request = Request::required(capability, runtime, Origin::BuiltIn);
+            request.necessity = Necessity::Optional;
+            requests.push(request);
+        }
+    }
+    requests.extend(options.requests.iter().cloned());
+    requests
+}

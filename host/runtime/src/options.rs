@@ -1,0 +1,86 @@
+//! What the operator says about one run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use ringfence_capability::{Digest, Grant, Limit, Profile, Request};
+use ringfence_interfaces::{Level, Observer, Sink};
+use ringfence_policy::Layer;
+
+/// What the operator says about a run. The default runs under `Offline` and gives nothing extra.
+#[derive(Default)]
+#[expect(clippy::exhaustive_structs, reason = "callers use `..Default::default()`")]
+pub struct RunOptions {
+    /// The ceiling.
+    pub profile: Profile,
+    /// Requests the operator makes on the plugin's behalf, such as `--dir`.
+    pub requests: Vec<Request>,
+    /// What a person approved.
+    pub approved: Vec<Grant>,
+    /// Further layers, narrowest last.
+    pub layers: Vec<Layer>,
+    /// Limits the operator sets, above or below what the plugin asks.
+    pub limits: Vec<(Limit, u64)>,
+    /// The plugin digest a person vouches for, and how far.
+    pub trust: Option<(Digest, Profile)>,
+    /// Values for granted environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Values for granted configuration names.
+    pub config: BTreeMap<String, String>,
+    /// Values for granted secrets.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Address ranges outside the public internet that granted hosts may resolve to.
+    pub addresses: Vec<String>,
+    /// Hears what the plugin says; nobody by default.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// A secret's value. Nothing prints it.
+#[derive(Clone)]
+pub struct Secret(pub(crate) String);
+
+impl Secret {
+    /// Returns the secret with this value.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a guest reads and where what it prints goes.
+#[non_exhaustive]
+pub struct Stdio {
+    /// What it reads; nothing means end of file.
+    pub stdin: Option<Vec<u8>>,
+    /// Where standard output goes.
+    pub stdout: Box<dyn Sink>,
+    /// Where standard error goes.
+    pub stderr: Box<dyn Sink>,
+}
+
+impl Stdio {
+    /// Returns empty input, and output that is dropped.
+    pub fn captured() -> Self {
+        Self::new(None, Vec::new(), Vec::new())
+    }
+
+    /// Returns this input and these takers of output.
+    pub fn new(stdin: Option<Vec<u8>>, stdout: impl Sink, stderr: impl Sink) -> Self {
+        Self { stdin, stdout: Box::new(stdout), stderr: Box::new(stderr) }
+    }
+}
+
+/// Hears nothing.
+pub(crate) struct Silence;
+
+impl Observer for Silence {
+    fn message(&self, _: Level, _: &str, _: &[(String, String)]) {}
+
+    fn progress(&self, _: f64, _: Option<f64>, _: &str) {}
+}

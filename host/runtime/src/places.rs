@@ -1,0 +1,118 @@
+//! The directories a host works with: the workspace, its own, and those a grant names.
+//!
+//! The one module of the project's library side that opens a path by name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use ringfence_capability::{Capability, GrantSet, PathScope, Place};
+
+use crate::RunError;
+
+/// Where things are, as real paths.
+#[derive(Debug)]
+pub(crate) struct Places {
+    workspace: PathBuf,
+    own: Vec<(&'static str, PathBuf)>,
+    state: Option<PathBuf>,
+}
+
+impl Places {
+    pub(crate) fn open(
+        workspace: &Path,
+        state: Option<&Path>,
+        cache: Option<&Path>,
+    ) -> Result<Self, RunError> {
+        let workspace = real(workspace, "workspace")?;
+        let mut own = Vec::new();
+        for (what, path) in [("state", state), ("cache of compiled code", cache)] {
+            if let Some(path) = path {
+                private_dir(path, what)?;
+                own.push((what, real(path, what)?));
+            }
+        }
+        let state = state.map(|path| real(path, "state")).transpose()?;
+        Ok(Self { workspace, own, state })
+    }
+
+    /// Returns the path a scope stands for.
+    pub(crate) fn path(&self, scope: &PathScope) -> PathBuf {
+        match scope.place() {
+            Place::Workspace => self.workspace.join(scope.path()),
+            Place::Elsewhere => PathBuf::from(scope.path()),
+        }
+    }
+
+    /// Returns the directory the state of this host is in, if it keeps any.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// Checks that no file grant leads through a link or lets a plugin write what the host trusts.
+    pub(crate) fn check(&self, grants: &GrantSet) -> Result<(), RunError> {
+        for grant in grants.iter() {
+            let (Capability::FsRead(scope) | Capability::FsWrite(scope)) = &grant.capability else {
+                continue;
+            };
+            let path = self.path(scope);
+            let found = real(&path, "granted directory")?;
+            if found != normal(&path) {
+                return Err(RunError::Linked {
+                    path: path.display().to_string(),
+                    real: found.display().to_string(),
+                });
+            }
+            let writes = matches!(grant.capability, Capability::FsWrite(_));
+            let held = self.own.iter().find(|(_, own)| own.starts_with(&found) || found.starts_with(own));
+            if let Some((what, _)) = held.filter(|_| writes) {
+                return Err(RunError::HoldsState { path: found.display().to_string(), what });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns `path` without `.` parts, for comparing with what it resolves to.
+fn normal(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+fn fail(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
+    move |source| RunError::Place { what, path: path.display().to_string(), source }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module is the one that resolves paths")]
+fn real(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
+    std::fs::canonicalize(path).map_err(fail(what, path))
+}
+
+/// Opens a directory of the host's own, made for this user alone when it is missing.
+#[expect(clippy::disallowed_methods, reason = "this module is the one that makes the host's directories")]
+pub(crate) fn private_dir(path: &Path, what: &'static str) -> Result<Dir, RunError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(fail(what, path))?;
+    open_dir(path, what)
+}
+
+/// Opens a directory by its path.
+pub(crate) fn open_dir(path: &Path, what: &'static str) -> Result<Dir, RunError> {
+    Dir::open_ambient_dir(path, ambient_authority()).map_err(fail(what, path))
+}
+
+/// Returns the directory a plugin lies in and its name there; `.` when the path is a directory that
+/// has no name of its own.
+pub(crate) fn plugin_dir(path: &Path) -> Result<(Dir, String), RunError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (path.parent(), name) {
+        (Some(parent), Some(name)) => {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            Ok((open_dir(parent, "directory of the plugin")?, name.to_owned()))
+        }
+        _ => Ok((open_dir(path, "plugin")?, ".".to_owned())),
+    }
+}

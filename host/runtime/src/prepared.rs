@@ -1,0 +1,238 @@
+//! A plugin that was decided about, loaded and linked: ready to be called any number of times.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ringfence_bundle::Plugin;
+use ringfence_bundle::inspect::PluginKind;
+use ringfence_capability::{Capability, GrantSet, Kind, Limits};
+use ringfence_engine::{Bounds, Engine, Meter, Source};
+use ringfence_interfaces::fs::FsRoots;
+use ringfence_interfaces::http::{
+    AddressRules, AttachedSecret, HttpConfig, HttpHooks, HttpRules, SecretValue, danger,
+};
+use ringfence_interfaces::kv::KvCtx;
+use ringfence_interfaces::{Blocking, Effects, HostState, Observer, Output, Setup};
+use ringfence_policy::ProtectedNames;
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+use crate::exports::Export;
+use crate::options::Silence;
+use crate::places::Places;
+use crate::record::{Identity, Log, RunLog};
+use crate::{Host, Plan, RunError, RunOptions, Stdio};
+
+/// A plugin ready to run. Every call gets a fresh store.
+pub struct Prepared {
+    pub(crate) engine: Engine,
+    pub(crate) pre: InstancePre<HostState>,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) kind: PluginKind,
+    pub(crate) limits: Limits,
+    pub(crate) display: String,
+    pub(crate) identity: Identity,
+    pub(crate) log: Arc<dyn Log>,
+    places: Arc<Places>,
+    grants: Arc<GrantSet>,
+    env: Vec<(String, String)>,
+    config: Vec<(String, String)>,
+    secrets: Arc<[AttachedSecret]>,
+    addresses: AddressRules,
+    observer: Arc<dyn Observer>,
+    source: Source,
+}
+
+/// One run's store and what watches over it.
+pub(crate) struct Running {
+    pub(crate) store: Store<HostState>,
+    pub(crate) bounds: Bounds,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) log: RunLog,
+}
+
+impl Prepared {
+    #[expect(clippy::too_many_arguments, reason = "one private call site gathers the parts")]
+    pub(crate) fn new(
+        host: &Host,
+        plugin: &Plugin,
+        plan: Plan,
+        options: RunOptions,
+        identity: Identity,
+        pre: InstancePre<HostState>,
+        exports: Vec<Export>,
+        kind: PluginKind,
+        source: Source,
+    ) -> Result<Self, RunError> {
+        let grants = plan.verdicts.granted;
+        offered(&grants)?;
+        let secrets = secrets(plugin, &grants, &options)?;
+        Ok(Self {
+            engine: host.engine.clone(),
+            pre,
+            exports,
+            kind,
+            limits: plan.limits,
+            display: plugin.display.clone(),
+            identity,
+            log: Arc::clone(&host.log),
+            places: Arc::clone(&host.places),
+            env: values(&grants, Kind::Env, &options)?,
+            config: values(&grants, Kind::Config, &options)?,
+            grants: Arc::new(grants),
+            secrets,
+            addresses: addresses(&options)?,
+            observer: options.observer.unwrap_or_else(|| Arc::new(Silence)),
+            source,
+        })
+    }
+
+    /// Returns what kind of plugin it is.
+    pub fn kind(&self) -> PluginKind {
+        self.kind
+    }
+
+    /// Returns the exported functions.
+    pub fn exports(&self) -> &[Export] {
+        &self.exports
+    }
+
+    /// Returns what the plugin was given.
+    pub fn grants(&self) -> &GrantSet {
+        &self.grants
+    }
+
+    /// Returns where the machine code came from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Makes the store of one run and records that it starts.
+    pub(crate) fn start(&self, what: &str, stdio: Stdio, args: &[String]) -> Result<Running, RunError> {
+        let meter = Meter::new(self.limits);
+        let log = RunLog::start(&self.identity, Arc::clone(&self.log), what)?;
+        let effects: Effects = log.effects();
+        let state = HostState::new(self.setup(&meter, &effects, stdio, args)?);
+        let state = state.map_err(|error| ringfence_engine::EngineError::from_run(error, &meter))?;
+        let mut store = Store::new(self.engine.wasmtime(), state);
+        let bounds = self.engine.bound(&mut store, &meter, HostState::limiter);
+        Ok(Running { store, bounds, meter, log })
+    }
+
+    fn setup(
+        &self,
+        meter: &Arc<Meter>,
+        effects: &Effects,
+        stdio: Stdio,
+        args: &[String],
+    ) -> Result<Setup, RunError> {
+        let rules = HttpRules::from_grants(&self.grants);
+        let http = HttpHooks::new(HttpConfig {
+            addresses: self.addresses.clone(),
+            secrets: Arc::clone(&self.secrets),
+            ..HttpConfig::new(rules, Arc::clone(meter), Arc::clone(effects))
+        });
+        let protected = |name: &str| ProtectedNames::built_in().matches(name);
+        let places = Arc::clone(&self.places);
+        let fs = FsRoots::from_grants(&self.grants, |scope| Ok(places.path(scope)), protected, meter, effects)
+            .map_err(|source| RunError::Place {
+                what: "granted directory",
+                path: self.display.clone(),
+                source,
+            })?;
+        let database = self.places.state().map(|state| state.join("kv.sqlite"));
+        Ok(Setup {
+            grants: Arc::clone(&self.grants),
+            meter: Arc::clone(meter),
+            observer: Arc::clone(&self.observer),
+            fs,
+            http,
+            kv: KvCtx::new(&self.grants, database, Arc::clone(meter), Arc::clone(effects)),
+            args: args.to_vec(),
+            env: self.env.clone(),
+            config: self.config.clone(),
+            stdin: stdio.stdin.map(Bytes::from),
+            stdout: Output::new(stdio.stdout, meter),
+            stderr: Output::new(stdio.stderr, meter),
+            blocking: Blocking::Here,
+        })
+    }
+}
+
+/// Refuses grants that this version decides about but has no interface for.
+fn offered(grants: &GrantSet) -> Result<(), RunError> {
+    for grant in grants.iter() {
+        match grant.capability.kind() {
+            Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp | Kind::Exec => {
+                return Err(RunError::NotOffered {
+                    capability: grant.capability.to_string(),
+                    why: "there is no interface for it yet",
+                });
+            }
+            Kind::FsRead
+            | Kind::FsWrite
+            | Kind::HttpRead
+            | Kind::HttpWrite
+            | Kind::Socket
+            | Kind::Env
+            | Kind::Config
+            | Kind::Secret
+            | Kind::Kv
+            | Kind::Clock
+            | Kind::Random => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns the values of the granted names of one kind.
+fn values(grants: &GrantSet, kind: Kind, options: &RunOptions) -> Result<Vec<(String, String)>, RunError> {
+    let mut found = Vec::new();
+    for capability in grants.of_kind(kind) {
+        let (what, name, values) = match capability {
+            Capability::Env(name) => ("environment variable", name, &options.env),
+            Capability::Config(name) => ("configuration value", name, &options.config),
+            _ => continue,
+        };
+        let missing = || RunError::NoValue {
+            what,
+            name: name.to_string(),
+            flag: format!("--{kind} {name}=VALUE"),
+        };
+        let value = values.get(name.as_str()).ok_or_else(missing)?;
+        found.push((name.to_string(), value.clone()));
+    }
+    Ok(found)
+}
+
+fn secrets(
+    plugin: &Plugin,
+    grants: &GrantSet,
+    options: &RunOptions,
+) -> Result<Arc<[AttachedSecret]>, RunError> {
+    let mut attached = Vec::new();
+    for capability in grants.of_kind(Kind::Secret) {
+        let Capability::Secret { name, host } = capability else { continue };
+        let Some(used) = plugin.manifest.secrets.iter().find(|used| used.name == *name) else { continue };
+        let missing = || RunError::NoValue {
+            what: "secret",
+            name: name.to_string(),
+            flag: format!("--secret {name}=env:VARIABLE"),
+        };
+        let value = options.secrets.get(name.as_str()).ok_or_else(missing)?;
+        let value = SecretValue::new(value.0.clone());
+        let secret = AttachedSecret::new(name.clone(), host.clone(), &used.header, &used.format, value);
+        attached.push(secret.map_err(|_| RunError::NotOffered {
+            capability: capability.to_string(),
+            why: "its header or format cannot be sent",
+        })?);
+    }
+    Ok(attached.into())
+}
+
+fn addresses(options: &RunOptions) -> Result<AddressRules, RunError> {
+    danger::also(AddressRules::public_only(), &options.addresses).map_err(|_| RunError::NotOffered {
+        capability: options.addresses.join(", "),
+        why: "an address range is written like 127.0.0.1/32",
+    })
+}

@@ -1,0 +1,168 @@
+//! Writes what was decided and done into the audit log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ringfence_audit::{AuditLog, Decision, Durability, Entry, Plugin as LoggedPlugin, Target, Timestamp};
+use ringfence_bundle::Plugin;
+use ringfence_capability::{Kind, Origin, Profile};
+use ringfence_engine::EngineError;
+use ringfence_interfaces::{Effect, EffectSink, Effects, LinkError, NotRecorded, Verdict as Outcome};
+use ringfence_policy::{Verdict, Verdicts};
+
+use crate::{RunError, Usage, places};
+
+/// The file the log is in, below the state directory.
+const LOG_FILE: &str = "audit.jsonl";
+
+/// Takes entries, all of one call or none.
+pub(crate) trait Log: Send + Sync + 'static {
+    fn append(&self, entries: &[Entry]) -> Result<(), RunError>;
+}
+
+/// The log of a host that keeps no state. Nothing is written down.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct NoLog;
+
+impl Log for NoLog {
+    fn append(&self, _: &[Entry]) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
+impl Log for AuditLog {
+    fn append(&self, entries: &[Entry]) -> Result<(), RunError> {
+        let done = self.append_all(entries, Durability::Written);
+        done.map(drop).map_err(|error| RunError::NotRecorded { source: Box::new(error) })
+    }
+}
+
+/// Opens the log below the state directory.
+pub(crate) fn open(state: &Path) -> Result<Arc<dyn Log>, RunError> {
+    let dir = places::private_dir(state, "state directory")?;
+    let log = AuditLog::open(&dir, LOG_FILE, Timestamp::now);
+    log.map(|log| Arc::new(log) as Arc<dyn Log>)
+        .map_err(|error| RunError::NotRecorded { source: Box::new(error) })
+}
+
+/// Who the entries of a run are about.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    plugin: LoggedPlugin,
+    profile: Profile,
+}
+
+impl Identity {
+    pub(crate) fn new(plugin: &Plugin, profile: Profile) -> Self {
+        let logged = LoggedPlugin::new(&plugin.manifest.name, plugin.identity, None);
+        Self { plugin: logged, profile }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.plugin.name
+    }
+
+    fn entry(&self, operation: &str) -> Entry {
+        Entry::new(operation).by_plugin(self.plugin.clone())
+    }
+
+    /// Records the decision about every request.
+    pub(crate) fn decided(&self, log: &dyn Log, verdicts: &Verdicts) -> Result<(), RunError> {
+        let about = |explanation: &ringfence_policy::Explanation| {
+            let decision = match explanation.verdict {
+                Verdict::Allow => Decision::Allow,
+                Verdict::Prompt => Decision::Prompt,
+                Verdict::Forbid => Decision::Forbid,
+            };
+            let by = &explanation.decided_by;
+            let origin = match by.line {
+                Some(line) => Origin::File { path: by.file.clone(), line },
+                None => Origin::BuiltIn,
+            };
+            Entry::about(&explanation.request.capability, decision)
+                .by_plugin(self.plugin.clone())
+                .decided(decision, &by.layer, &origin, &by.reason)
+        };
+        let entries: Vec<_> = verdicts.all.iter().map(about).collect();
+        if entries.is_empty() { Ok(()) } else { log.append(&entries) }
+    }
+
+    /// Records that loading ended because of what the component imports.
+    pub(crate) fn not_linked(&self, log: &dyn Log, error: &LinkError) -> Result<(), RunError> {
+        let entry = self.entry("plugin.link").decided(
+            Decision::Forbid,
+            self.profile.name(),
+            &Origin::BuiltIn,
+            &error.to_string(),
+        );
+        log.append(&[entry])
+    }
+}
+
+/// The entries of one run.
+#[derive(Clone)]
+pub(crate) struct RunLog {
+    identity: Identity,
+    log: Arc<dyn Log>,
+    run: String,
+}
+
+impl RunLog {
+    /// Records that a run starts.
+    pub(crate) fn start(identity: &Identity, log: Arc<dyn Log>, what: &str) -> Result<Self, RunError> {
+        let this = Self { identity: identity.clone(), log, run: run_id()? };
+        let entry = this.entry("run.start").at(Target::name(what));
+        this.log.append(&[entry])?;
+        Ok(this)
+    }
+
+    fn entry(&self, operation: &str) -> Entry {
+        self.identity.entry(operation).in_run(&self.run)
+    }
+
+    /// Returns what records the effects of this run.
+    pub(crate) fn effects(&self) -> Effects {
+        Arc::new(self.clone())
+    }
+
+    /// Records how the run ended and hands its outcome on.
+    pub(crate) fn ended<T>(&self, done: Result<T, EngineError>, usage: Usage) -> Result<T, RunError> {
+        let how = match &done {
+            Ok(_) => format!("ended after {} ms of processor time", usage.cpu_ms),
+            Err(error) => error.to_string(),
+        };
+        let decision = if done.is_ok() { Decision::Allow } else { Decision::Forbid };
+        let layer = self.identity.profile.name();
+        let entry = self.entry("run.end").decided(decision, layer, &Origin::BuiltIn, &how);
+        let recorded = self.log.append(&[entry]);
+        let done = done?;
+        recorded?;
+        Ok(done)
+    }
+}
+
+impl EffectSink for RunLog {
+    fn record(&self, effect: Effect) -> Result<(), NotRecorded> {
+        let target = match effect.kind {
+            Kind::FsRead | Kind::FsWrite => Target::guest_path(&effect.target),
+            Kind::HttpRead | Kind::HttpWrite | Kind::Socket => Target::host(&effect.target, None),
+            _ => Target::name(&effect.target),
+        };
+        let (decision, reason) = match &effect.verdict {
+            Outcome::Done => (Decision::Allow, "granted"),
+            Outcome::Refused(reason) => (Decision::Forbid, reason.as_str()),
+        };
+        let operation = format!("{}.{}", effect.kind, effect.operation);
+        let layer = self.identity.profile.name();
+        let entry = self.entry(&operation).at(target).decided(decision, layer, &Origin::BuiltIn, reason);
+        self.log.append(&[entry]).map_err(|_| NotRecorded::new())
+    }
+}
+
+/// Returns a name for a run that no other run has.
+fn run_id() -> Result<String, RunError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| RunError::NotRecorded { source: Box::new(error) })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
