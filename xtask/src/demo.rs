@@ -53,6 +53,8 @@ struct Step {
     shows: String,
     /// The arguments of `ringfence`.
     args: Vec<String>,
+    /// A file the step needs; without it the step is left out, and the demo says so.
+    needs: Option<String>,
     /// The exit code it must end with.
     #[serde(default)]
     exit: i32,
@@ -68,9 +70,18 @@ fn play(workspace: &Workspace, script: &Script) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(&state).map_err(|source| Failure::io("create", &state, &source))?;
     for (number, step) in script.step.iter().enumerate() {
+        if let Some(path) = step.needs.as_ref().filter(|path| !workspace.path(path).exists()) {
+            println!(
+                "\n  {}. {}\n    left out: `{path}` is not built here",
+                number + 1,
+                step.shows
+            );
+            continue;
+        }
         let mut command = Command::new(workspace.binary());
         command.args(&step.args).current_dir(workspace.root());
         command.env("RINGFENCE_STATE_DIR", &state).env("NO_COLOR", "1");
+        command.env("RINGFENCE_CACHE_DIR", state.join("cache"));
         println!("\n  {}. {}\n    $ {}", number + 1, step.shows, process::shown(&command));
         let started = std::time::Instant::now();
         let output = process::capture(&mut command)?;

@@ -60,6 +60,12 @@ fn page(binary: &Path) -> Result<String, Failure> {
 fn append(binary: &Path, words: &mut Vec<String>, page: &mut String) -> Result<(), Failure> {
     let mut command = Command::new(binary);
     command.args(&*words).arg("--help").env("NO_COLOR", "1").env("COLUMNS", "100");
+    // Help shows the value of a variable that is set; the page must not.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RINGFENCE_") {
+            command.env_remove(name);
+        }
+    }
     let output = process::capture(&mut command)?;
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     let title = std::iter::once("ringfence").chain(words.iter().map(String::as_str));

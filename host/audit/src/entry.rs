@@ -2,6 +2,7 @@
 
 use ringfence_capability::{Capability, Digest, Origin, PathScope, Place, Port};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The longest text in a record, in characters. Plugins choose some of them.
 const MAX_TEXT: usize = 512;
@@ -68,8 +69,8 @@ pub enum Decision {
     Forbid,
 }
 
-/// What an operation was about. Masked by type: there is no variant for an arbitrary host path, so that
-/// home directories and user names have no way in.
+/// What an operation was about. Masked by type: there is no variant for an arbitrary host path, so
+/// that home directories and user names have no way in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -152,8 +153,8 @@ impl Entry {
         Self { target: Some(target), ..self }
     }
 
-    /// Returns the same entry, decided so by `layer`, by the rule at `origin`, for `reason`. Of a file's
-    /// path only the last part is written.
+    /// Returns the same entry, decided so by `layer`, by the rule at `origin`, for `reason`. Of a
+    /// file's path only the last part is written.
     #[must_use]
     pub fn decided(self, decision: Decision, layer: &str, origin: &Origin, reason: &str) -> Self {
         let rule = match origin {
@@ -186,7 +187,10 @@ impl Entry {
         let safe = |text: &Option<String>| text.as_deref().map(neutral);
         Self {
             run: safe(&self.run),
-            plugin: self.plugin.as_ref().map(|p| Plugin::new(&p.name, p.digest, p.signer.as_deref())),
+            plugin: self
+                .plugin
+                .as_ref()
+                .map(|p| Plugin::new(&p.name, p.digest, p.signer.as_deref())),
             operation: neutral(&self.operation),
             target: self.target.as_ref().map(Target::neutralised),
             decision: self.decision,
@@ -206,13 +210,29 @@ impl Plugin {
     }
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GuestPath { path } => f.write_str(path),
+            Self::WorkspacePath { path } => write!(f, "workspace:{path}"),
+            Self::Host { host, port: None } => f.write_str(host),
+            Self::Host { host, port: Some(port) } => write!(f, "{host}:{port}"),
+            Self::Name { name } => f.write_str(name),
+            Self::Secret { name, host } => write!(f, "{name}@{host}"),
+            Self::Digest { digest } => write!(f, "{digest}"),
+        }
+    }
+}
+
 impl Target {
-    /// Returns what `capability` reaches. A directory outside the workspace is written as the guest sees
-    /// it.
+    /// Returns what `capability` reaches. A directory outside the workspace is written as the guest
+    /// sees it.
     pub fn of(capability: &Capability) -> Self {
         match capability {
             Capability::FsRead(scope) | Capability::FsWrite(scope) => Self::of_path(scope),
-            Capability::Http { host, port: Port::Default, .. } => Self::host(&host.to_string(), None),
+            Capability::Http { host, port: Port::Default, .. } => {
+                Self::host(&host.to_string(), None)
+            }
             Capability::Http { host, port: Port::Number(port), .. }
             | Capability::Socket { host, port } => Self::host(&host.to_string(), Some(*port)),
             Capability::Secret { name, host } => {
@@ -226,7 +246,9 @@ impl Target {
             | Capability::Agent(name)
             | Capability::Mcp(name)
             | Capability::Exec(name) => Self::name(name.as_str()),
-            Capability::Clock(fidelity) | Capability::Random(fidelity) => Self::name(fidelity.name()),
+            Capability::Clock(fidelity) | Capability::Random(fidelity) => {
+                Self::name(fidelity.name())
+            }
         }
     }
 
@@ -261,16 +283,22 @@ impl Target {
             }
             Self::Host { host, port } => Self::host(host, *port),
             Self::Name { name } => Self::name(name),
-            Self::Secret { name, host } => Self::Secret { name: neutral(name), host: neutral(host) },
+            Self::Secret { name, host } => {
+                Self::Secret { name: neutral(name), host: neutral(host) }
+            }
             Self::Digest { digest } => Self::Digest { digest: *digest },
         }
     }
 }
 
-/// Returns `text` in one line, with what could steer a terminal or hide text replaced, and not too long.
+/// Returns `text` in one line, with what could steer a terminal or hide text replaced, and not too
+/// long.
 pub(crate) fn neutral(text: &str) -> String {
     let safe = |c: char| match c {
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => '\u{fffd}',
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => '\u{fffd}',
         c if c.is_control() => '\u{fffd}',
         c => c,
     };
@@ -294,10 +322,17 @@ mod tests {
     #[test]
     fn the_home_directory_never_gets_into_an_entry() {
         let home = Capability::FsRead(PathScope::elsewhere("/home/alice/notes", "/notes").unwrap());
-        let origin = Origin::File { path: "/home/alice/.config/ringfence/policy.toml".to_owned(), line: 7 };
-        let entry = Entry::about(&home, Decision::Prompt).decided(Decision::Prompt, "user policy", &origin, "r");
+        let origin =
+            Origin::File { path: "/home/alice/.config/ringfence/policy.toml".to_owned(), line: 7 };
+        let entry = Entry::about(&home, Decision::Prompt).decided(
+            Decision::Prompt,
+            "user policy",
+            &origin,
+            "r",
+        );
         let flag = Origin::Flag("--approve fs.read:/home/alice/notes".to_owned());
-        let approved = Entry::about(&home, Decision::Allow).decided(Decision::Allow, "profile", &flag, "r");
+        let approved =
+            Entry::about(&home, Decision::Allow).decided(Decision::Allow, "profile", &flag, "r");
         for entry in [&entry, &approved] {
             assert!(!serde_json::to_string(entry).unwrap().contains("alice"), "{entry:?}");
         }

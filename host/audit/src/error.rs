@@ -41,7 +41,9 @@ pub enum AuditError {
         name: String,
     },
     /// The file is shorter than it was.
-    #[error("the audit log `{name}` lost records while it was open: {now} bytes, there were {before}")]
+    #[error(
+        "the audit log `{name}` lost records while it was open: {now} bytes, there were {before}"
+    )]
     Shortened {
         /// The name of the file.
         name: String,

@@ -1,8 +1,8 @@
 //! Appending: one lock, one write, one cached tail.
 
+use crate::AuditError;
 use crate::entry::Entry;
 use crate::record::{self, GENESIS, MAX_LINE};
-use crate::AuditError;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 use fd_lock::RwLock;
 use jiff::Timestamp;
@@ -57,8 +57,8 @@ const REOPENINGS: usize = 4;
 const START: Tail = Tail { end: 0, seq: 0, hash: GENESIS };
 
 impl AuditLog {
-    /// Returns the log in the file `name` of `dir`, which is created when absent. `clock` tells the time
-    /// of each record.
+    /// Returns the log in the file `name` of `dir`, which is created when absent. `clock` tells the
+    /// time of each record.
     ///
     /// # Errors
     /// [`AuditError::Open`].
@@ -87,26 +87,34 @@ impl AuditLog {
     /// Writes several records under one lock, with nothing in between.
     ///
     /// # Errors
-    /// Any [`AuditError`]; then none of the actions must happen. Records that did reach the file stay.
-    pub fn append_all(&self, entries: &[Entry], durability: Durability) -> Result<Vec<Receipt>, AuditError> {
+    /// Any [`AuditError`]; then none of the actions must happen. Records that did reach the file
+    /// stay.
+    pub fn append_all(
+        &self,
+        entries: &[Entry],
+        durability: Durability,
+    ) -> Result<Vec<Receipt>, AuditError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        // A thread that died in here left at worst a half-written line, which the next append repairs.
+        // A thread that died in here left at worst a half-written line, which the next append
+        // repairs.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..REOPENINGS {
             if let Some(receipts) = self.try_append(&mut state, entries, durability)? {
                 return Ok(receipts);
             }
             let file = open_file(&self.dir, &self.name);
-            let file = file.map_err(|source| AuditError::Open { name: self.name.clone(), source })?;
+            let file =
+                file.map_err(|source| AuditError::Open { name: self.name.clone(), source })?;
             *state = State { file: RwLock::new(file), tail: START };
         }
-        Err(self.io("keep hold of", io::Error::other("its name is given to one file after another")))
+        Err(self
+            .io("keep hold of", io::Error::other("its name is given to one file after another")))
     }
 
-    /// Writes the records, or returns nothing when the file's name now belongs to another one: records
-    /// must not go into a file that nobody finds any more.
+    /// Writes the records, or returns nothing when the file's name now belongs to another one:
+    /// records must not go into a file that nobody finds any more.
     fn try_append(
         &self,
         state: &mut State,
@@ -126,8 +134,8 @@ impl AuditLog {
         let write = |file: &mut File| -> io::Result<()> {
             file.seek(SeekFrom::Start(start))?;
             file.write_all(&bytes)?;
-            // What is left of a half-written record has no line end: until it is cut off here it still
-            // counts as half-written, so that dying in between loses nothing.
+            // What is left of a half-written record has no line end: until it is cut off here it
+            // still counts as half-written, so that dying in between loses nothing.
             if tip.end < length {
                 file.set_len(tip.end)?;
             }
@@ -210,7 +218,11 @@ fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
         options.mode(0o600);
     }
     let file = dir.open_with(name, &options)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a regular file"))
+    }
 }
 
 #[cfg(unix)]

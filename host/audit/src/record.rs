@@ -1,7 +1,7 @@
 //! A record: an entry with its place in the chain.
 //!
-//! The hash is the SHA-256 of the line without its `hash` field: cut `,"hash":"…"}` off the end, put `}`
-//! there, and any tool can check it.
+//! The hash is the SHA-256 of the line without its `hash` field: cut `,"hash":"…"}` off the end,
+//! put `}` there, and any tool can check it.
 
 use crate::entry::Entry;
 use ringfence_capability::Digest;
@@ -74,7 +74,8 @@ pub(crate) enum Unsound {
 pub(crate) fn open(line: &[u8]) -> Result<Record, Unsound> {
     let start = line.len().checked_sub(HASH_LENGTH).ok_or(Unsound::Form)?;
     let (body, seal) = line.split_at(start);
-    let sealed = seal.strip_prefix(HASH_FIELD.as_bytes()).and_then(|rest| rest.strip_suffix(b"\"}"));
+    let sealed =
+        seal.strip_prefix(HASH_FIELD.as_bytes()).and_then(|rest| rest.strip_suffix(b"\"}"));
     let claimed: Digest = sealed
         .and_then(|hex| std::str::from_utf8(hex).ok())
         .and_then(|hex| hex.parse().ok())

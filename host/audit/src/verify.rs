@@ -13,8 +13,8 @@ pub struct Summary {
     pub records: u64,
     /// How many of them stand for a half-written one.
     pub recovered: u64,
-    /// The hash of the last record; nothing when there is none. Kept elsewhere, it is what makes a cut at
-    /// the end noticeable.
+    /// The hash of the last record; nothing when there is none. Kept elsewhere, it is what makes a
+    /// cut at the end noticeable.
     pub head: Option<Digest>,
 }
 
@@ -88,22 +88,24 @@ impl Diagnostic for Broken {
     fn hint(&self) -> Option<String> {
         let text = match self.what {
             Fault::Unreadable(_) => return None,
-            Fault::HalfWritten => "a process died while writing; the next record repairs it and says so",
+            Fault::HalfWritten => {
+                "a process died while writing; the next record repairs it and says so"
+            }
             _ => "keep the file as evidence by moving it aside; a new one is begun",
         };
         Some(text.to_owned())
     }
 }
 
-/// Checks every record of `log` and the chain between them. With `expect_head`, the hash of some record
-/// known to have been written, it also notices when the log was cut off before that record.
+/// Checks every record of `log` and the chain between them. With `expect_head`, the hash of some
+/// record known to have been written, it also notices when the log was cut off before that record.
 ///
 /// # Errors
 /// [`Broken`], naming the first line that is wrong.
 ///
 /// # Security
-/// Whoever can write the file can compute the whole chain anew. Against that only a hash kept elsewhere
-/// helps: pass it as `expect_head`.
+/// Whoever can write the file can compute the whole chain anew. Against that only a hash kept
+/// elsewhere helps: pass it as `expect_head`.
 pub fn verify(log: impl BufRead, expect_head: Option<Digest>) -> Result<Summary, Broken> {
     let mut summary = Summary { records: 0, recovered: 0, head: None };
     let mut wanted = expect_head;

@@ -1,13 +1,17 @@
 //! What the log promises, tried on real files, with threads, processes and crashes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests prepare files and start processes")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests prepare files and start processes"
+)]
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use proptest::prelude::*;
 use ringfence_audit::{
-    AuditError, AuditLog, Broken, Decision, Durability, Entry, Fault, Filter, Plugin, Records, Summary, Target,
-    Timestamp, verify,
+    AuditError, AuditLog, Broken, Decision, Durability, Entry, Fault, Filter, Plugin, Records,
+    Summary, Target, Timestamp, verify,
 };
 use ringfence_capability::{Diagnostic, Digest, Origin};
 use std::process::Command;
@@ -57,6 +61,8 @@ impl Log {
     }
 }
 
+type Tamper<'t> = &'t dyn Fn(&mut Vec<String>);
+
 fn entry(number: usize) -> Entry {
     let plugin = Plugin::new("word-count", Digest::from_bytes([7; 32]), None);
     let origin = Origin::File { path: "policies/offline.toml".to_owned(), line: 9 };
@@ -64,7 +70,12 @@ fn entry(number: usize) -> Entry {
         .in_run(&format!("run-{number}"))
         .by_plugin(plugin)
         .at(Target::name("HOME"))
-        .decided(if number.is_multiple_of(2) { Decision::Allow } else { Decision::Forbid }, "profile", &origin, "r")
+        .decided(
+            if number.is_multiple_of(2) { Decision::Allow } else { Decision::Forbid },
+            "profile",
+            &origin,
+            "r",
+        )
 }
 
 #[test]
@@ -81,18 +92,31 @@ fn records_are_chained_and_have_the_documented_form() {
 }
 
 #[test]
+fn a_hash_can_be_checked_as_documented() {
+    use sha2::Digest as _;
+    let log = Log::with(1);
+    let line = log.lines().remove(0);
+    let (body, hash) = line.split_once(",\"hash\":\"").unwrap();
+    let sum = sha2::Sha256::digest(format!("{body}}}").as_bytes());
+    assert_eq!(format!("{}\"}}", Digest::from_bytes(sum.into())), hash);
+}
+
+#[test]
 fn an_empty_log_is_sound() {
     assert_eq!(Log::new().verify().unwrap().head, None);
 }
 
 #[test]
 fn every_kind_of_tampering_is_found_where_it_is() {
-    let edit = |lines: &mut Vec<String>| lines[2] = lines[2].replace("forbid", "allow").replace("allow", "allow ");
-    let line = |from: usize, to: usize| move |lines: &mut Vec<String>| {
-        let moved = lines[from].clone();
-        lines.insert(to, moved);
+    let edit = |lines: &mut Vec<String>| {
+        lines[2] = lines[2].replace("forbid", "allow").replace("allow", "allow ");
     };
-    type Tamper<'t> = &'t dyn Fn(&mut Vec<String>);
+    let line = |from: usize, to: usize| {
+        move |lines: &mut Vec<String>| {
+            let moved = lines[from].clone();
+            lines.insert(to, moved);
+        }
+    };
     let other = Log::with(9).lines();
     let foreign = {
         let log = Log::new();
@@ -103,14 +127,28 @@ fn every_kind_of_tampering_is_found_where_it_is() {
     };
     let cases: &[(&str, Tamper<'_>, u64, &str)] = &[
         ("a change", &edit, 3, "changed after"),
-        ("a changed hash", &|l| l[3] = l[3].replace("\"hash\":\"sha256:", "\"hash\":\"sha256:0").replacen("0\"}", "\"}", 1), 4, ""),
+        (
+            "a changed hash",
+            &|l| {
+                l[3] = l[3]
+                    .replace("\"hash\":\"sha256:", "\"hash\":\"sha256:0")
+                    .replacen("0\"}", "\"}", 1);
+            },
+            4,
+            "",
+        ),
         ("a deletion", &|l| drop(l.remove(1)), 2, "1 records before it are missing"),
         ("two deletions", &|l| drop(l.drain(1..3)), 2, "2 records before it are missing"),
         ("the first deleted", &|l| drop(l.remove(0)), 1, "1 records before it are missing"),
         ("a repetition", &line(1, 3), 4, "record 2 stands here a second time"),
         ("swapped lines", &|l| l.swap(1, 2), 2, "1 records before it are missing"),
         ("a record of another log", &|l| l[2].clone_from(&foreign[2]), 3, "does not follow"),
-        ("all of the beginning replaced", &|l| l[..3].clone_from_slice(&foreign[..3]), 4, "does not follow"),
+        (
+            "all of the beginning replaced",
+            &|l| l[..3].clone_from_slice(&foreign[..3]),
+            4,
+            "does not follow",
+        ),
         ("an inserted line", &|l| l.insert(2, "{}".to_owned()), 3, "not a record"),
         ("an empty line", &|l| l.insert(2, String::new()), 3, "not a record"),
         ("a very long line", &|l| l.insert(2, "x".repeat(70_000)), 3, "longer than any record"),
@@ -135,7 +173,7 @@ fn every_changed_byte_is_found_in_its_line() {
     for at in 0..sound.len() {
         let mut bytes = sound.clone();
         bytes[at] ^= 1;
-        let line = 1 + sound[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = sound[..at].split(|byte| *byte == b'\n').count() as u64;
         let broken = verify(bytes.as_slice(), None).expect_err("a changed byte");
         assert_eq!(broken.line, line, "byte {at}: {broken}");
     }
@@ -162,11 +200,15 @@ fn a_crash_at_every_byte_of_the_last_record_is_recovered_and_recorded() {
     for cut in whole + 1..bytes.len() {
         let crashed = Log::new();
         crashed.put(&bytes[..cut]);
-        assert!(matches!(crashed.verify(), Err(Broken { line: 3, what: Fault::HalfWritten, .. })), "{cut}");
+        assert!(
+            matches!(crashed.verify(), Err(Broken { line: 3, what: Fault::HalfWritten, .. })),
+            "{cut}"
+        );
         crashed.log.append(&entry(9)).unwrap();
         let summary = crashed.verify().unwrap_or_else(|broken| panic!("{cut}: {broken}"));
         assert_eq!((summary.records, summary.recovered), (4, 1), "{cut}");
-        let records: Vec<_> = Records::new(crashed.bytes().as_slice()).map(Result::unwrap).collect();
+        let records: Vec<_> =
+            Records::new(crashed.bytes().as_slice()).map(Result::unwrap).collect();
         assert_eq!(records[2].entry.dropped, Some((cut - whole) as u64));
         assert_eq!(records[3].entry, entry(9));
     }
@@ -235,7 +277,9 @@ fn records_of_one_batch_stand_together_under_many_threads() {
             let log = if thread % 2 == 0 { &log.log } else { &second };
             scope.spawn(move || {
                 for _ in 0..20 {
-                    let receipts = log.append_all(&[entry(thread), entry(thread)], Durability::Written).unwrap();
+                    let receipts = log
+                        .append_all(&[entry(thread), entry(thread)], Durability::Written)
+                        .unwrap();
                     assert_eq!(receipts[1].seq, receipts[0].seq + 1);
                 }
             });
@@ -280,7 +324,9 @@ fn a_filter_shows_what_it_names() {
     let log = Log::with(6);
     let count = |filter: &Filter| {
         let bytes = log.bytes();
-        Records::new(bytes.as_slice()).filter(|record| filter.matches(record.as_ref().unwrap())).count()
+        Records::new(bytes.as_slice())
+            .filter(|record| filter.matches(record.as_ref().unwrap()))
+            .count()
     };
     let name = |text: &str| Some(text.to_owned());
     assert_eq!(count(&Filter::default()), 6);
@@ -288,13 +334,18 @@ fn a_filter_shows_what_it_names() {
     assert_eq!(count(&Filter { plugin: name("word-count"), ..Filter::default() }), 6);
     assert_eq!(count(&Filter { plugin: name("other"), ..Filter::default() }), 0);
     assert_eq!(count(&Filter { decision: Some(Decision::Forbid), ..Filter::default() }), 3);
-    assert_eq!(count(&Filter { operation: name("env"), run: name("run-0"), ..Filter::default() }), 1);
+    assert_eq!(
+        count(&Filter { operation: name("env"), run: name("run-0"), ..Filter::default() }),
+        1
+    );
 }
 
 #[test]
 fn nothing_is_written_for_no_entries() {
     let log = Log::new();
-    assert!(log.log.append_all(&[], Durability::Synced).unwrap().is_empty() && log.bytes().is_empty());
+    assert!(
+        log.log.append_all(&[], Durability::Synced).unwrap().is_empty() && log.bytes().is_empty()
+    );
 }
 
 proptest! {

@@ -19,3 +19,16 @@ struct Fault;
 pub(crate) fn panics<T>(decode: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(Fault.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_decoder_is_an_error() {
+        let outcome: Outcome<()> = panics(|| panic!("an assertion a hostile component reached"));
+        assert_eq!(outcome.unwrap_err().to_string(), "the decoder cannot cope with it");
+        assert_eq!(panics(|| Ok(3)).unwrap(), 3);
+    }
+}

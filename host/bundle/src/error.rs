@@ -140,11 +140,14 @@ impl Diagnostic for BundleError {
             Self::TooLarge { what: "manifest", .. } => {
                 "a manifest is a few kilobytes: check that it is the right file".to_owned()
             }
-            Self::TooLarge { .. } => "build it optimised and stripped of debug information".to_owned(),
+            Self::TooLarge { .. } => {
+                "build it optimised and stripped of debug information".to_owned()
+            }
             Self::WrongKind { found, .. } => found.advice().to_owned(),
             Self::Packed { .. } => "unpack it with `tar xf` and name the directory".to_owned(),
             Self::NoManifest { .. } => {
-                "write a `plugin.toml`, or name the `.wasm` file to run it without requests".to_owned()
+                "write a `plugin.toml`, or name the `.wasm` file to run it without requests"
+                    .to_owned()
             }
             Self::Manifest { problem, .. } => return problem.hint(),
             Self::Invalid { .. } => "build it again; the file may be damaged".to_owned(),
@@ -153,7 +156,8 @@ impl Diagnostic for BundleError {
                     .to_owned()
             }
             Self::NothingToCall { .. } => {
-                "build a component (`wasm32-wasip2`), or a WASI 0.1 command with a `main`".to_owned()
+                "build a component (`wasm32-wasip2`), or a WASI 0.1 command with a `main`"
+                    .to_owned()
             }
         })
     }

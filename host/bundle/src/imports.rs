@@ -1,6 +1,6 @@
 //! What a plugin must be granted for each interface it imports.
 //!
-//! One table, [`TABLE`]; everything else here reads it. An interface that is not in it is unknown,
+//! One table, `TABLE`; everything else here reads it. An interface that is not in it is unknown,
 //! and an unknown interface is never linked.
 
 use ringfence_capability::Kind;
@@ -95,7 +95,12 @@ const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
     ("wasi:keyvalue", KEYVALUE, &["store", "atomics", "batch"], KV),
     ("wasi:config", CONFIG, &["store"], STORE),
     ("ringfence:host", OURS, &["log", "progress", "limits"], BASE),
-    ("ringfence:host", OURS, &["model", "tools", "agents", "mailbox", "ask-approval", "exec"], LATER),
+    (
+        "ringfence:host",
+        OURS,
+        &["model", "tools", "agents", "mailbox", "ask-approval", "exec"],
+        LATER,
+    ),
     ("ringfence:plugin", OURS, &["types"], BASE),
 ];
 

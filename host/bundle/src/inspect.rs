@@ -6,8 +6,8 @@
 
 pub mod docs;
 mod functions;
-mod schema;
 mod scan;
+mod schema;
 mod types;
 
 use crate::BundleError;
@@ -15,6 +15,7 @@ use crate::contain;
 use crate::imports::{self, ImportClass};
 use crate::nearest::nearest;
 use crate::sniff::{self, Found};
+use ringfence_capability::{Class, Diagnostic};
 use semver::Version;
 use serde_json::Value;
 use wit_component::DecodedWasm;
@@ -30,9 +31,9 @@ pub const MAX_EXTERNS: usize = 2_000;
 pub struct Interface {
     /// What kind of plugin it is, which follows from its exports.
     pub kind: PluginKind,
-    /// What it imports, in the component's order.
+    /// What it imports, in the component's order; types that are only named are left out.
     pub imports: Vec<Extern>,
-    /// What it exports, in the component's order.
+    /// What it exports, in the component's order; types are left out.
     pub exports: Vec<Extern>,
     /// Every function that can be offered as a tool, in the component's order.
     pub functions: Vec<Function>,
@@ -193,6 +194,29 @@ pub enum NoFunction {
         /// Their full names.
         candidates: Vec<String>,
     },
+}
+
+impl Diagnostic for NoFunction {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "bundle::no-function",
+            Self::Ambiguous { .. } => "bundle::ambiguous-function",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::BadInput
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::Unknown { .. } => "`ringfence inspect` lists the functions".to_owned(),
+            Self::Ambiguous { candidates, .. } => {
+                format!("name one of `{}`", candidates.join("`, `"))
+            }
+        })
+    }
 }
 
 impl Interface {

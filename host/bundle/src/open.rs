@@ -50,7 +50,10 @@ pub enum Form {
 
 /// What the code of a plugin is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the header of WebAssembly knows only these two layers")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the header of WebAssembly knows only these two layers"
+)]
 pub enum Encoding {
     /// A component, ready to be compiled.
     Component,
@@ -96,7 +99,11 @@ impl Plugin {
     pub fn from_bytes(component: Vec<u8>, display: &str) -> Result<Self, BundleError> {
         let path = || display.to_owned();
         if component.len() as u64 > MAX_COMPONENT_BYTES {
-            return Err(BundleError::TooLarge { path: path(), what: "component", limit: MAX_COMPONENT_BYTES });
+            return Err(BundleError::TooLarge {
+                path: path(),
+                what: "component",
+                limit_bytes: MAX_COMPONENT_BYTES,
+            });
         }
         let head = &component[..component.len().min(sniff::HEAD_BYTES)];
         let (encoding, form) = match sniff::sniff(head) {
@@ -152,7 +159,11 @@ fn open_directory(dir: &Dir, display: &str) -> Result<Plugin, BundleError> {
 }
 
 /// Reads the component at `path`, which the manifest names and [`Manifest`] checked the form of.
-fn component_below(dir: &Dir, path: &str, display: &str) -> Result<(Vec<u8>, Encoding), BundleError> {
+fn component_below(
+    dir: &Dir,
+    path: &str,
+    display: &str,
+) -> Result<(Vec<u8>, Encoding), BundleError> {
     let shown = format!("{}/{path}", display.trim_end_matches('/'));
     let (folders, name) = path.rsplit_once('/').map_or((None, path), |(f, name)| (Some(f), name));
     let mut below = None;

@@ -21,7 +21,12 @@ pub(crate) struct Limit {
 
 impl PlainFile {
     /// Opens `name`, one part of a path, directly below `dir`. `path` stands in messages.
-    pub(crate) fn open(dir: &Dir, name: &str, path: &str, limit: Limit) -> Result<Self, BundleError> {
+    pub(crate) fn open(
+        dir: &Dir,
+        name: &str,
+        path: &str,
+        limit: Limit,
+    ) -> Result<Self, BundleError> {
         // Looked at before it is opened, because opening a device can already do something; looked at
         // again when it is open, because it can have been exchanged in between.
         plain(&metadata(dir, name, path)?, path)?;

@@ -52,7 +52,9 @@ impl Found {
             Self::WasmVersion { .. } => "build it with current tools for `wasm32-wasip2`",
             Self::Wat => "turn it into binary form first: `wasm-tools parse x.wat -o x.wasm`",
             Self::Wit => "a WIT file describes an interface: build a component from it",
-            Self::Native => "build for `wasm32-wasip2` (Rust: `cargo build --target wasm32-wasip2`)",
+            Self::Native => {
+                "build for `wasm32-wasip2` (Rust: `cargo build --target wasm32-wasip2`)"
+            }
             Self::Zip | Self::Tar => "unpack it and name the directory with its `plugin.toml`",
             Self::Compressed => "decompress it first",
             Self::Text | Self::Unknown => "name a plugin directory or a WebAssembly component",

@@ -30,8 +30,10 @@ pub use roots::{FsRootError, FsRoots, Opened};
 
 use guard::{At, Node, Refusal};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtx, WasiFilesystemCtxView};
-use wasmtime_wasi::{FsPerms, p2 as wasi2, p3 as wasi3};
+use wasmtime_wasi::FsPerms;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem as v2;
+use wasmtime_wasi::p3::bindings::filesystem as v3;
 
 /// The file system of a store, as one host call sees it.
 pub struct GuardedFs<'a> {
@@ -64,37 +66,48 @@ impl HasData for GuardedFilesystem {
     type Data<'a> = GuardedFs<'a>;
 }
 
-/// Adds the guarded `wasi:filesystem` 0.2 and 0.3.
+/// Adds the guarded `wasi:filesystem` 0.2 and 0.3. With no root granted the guest finds no
+/// directory, and as every operation needs a descriptor, it can reach nothing.
 ///
 /// # Errors
 /// When the linker already has one of them.
 pub fn add_to_linker<T: GuardedFsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    use wasi2::bindings::filesystem as v2;
-    use wasi3::bindings::filesystem as v3;
-    v2::types::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)?;
-    v2::preopens::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)?;
-    v3::types::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)?;
-    v3::preopens::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)
+    link_p2_types(linker)?;
+    link_p2_preopens(linker)?;
+    link_p3_types(linker)?;
+    link_p3_preopens(linker)
 }
 
-/// Adds a `wasi:filesystem` without any directory, for guests that import it without a grant: no
-/// descriptor can ever be made, so nothing of it can be reached.
+/// Adds the guarded `wasi:filesystem/types` 0.2.
 ///
 /// # Errors
-/// When the linker already has one of them.
-pub fn add_empty_to_linker<T: EmptyFsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    use wasi2::bindings::filesystem as v2;
-    use wasi3::bindings::filesystem as v3;
-    v2::types::add_to_linker::<T, WasiFilesystem>(linker, T::empty_fs)?;
-    v2::preopens::add_to_linker::<T, WasiFilesystem>(linker, T::empty_fs)?;
-    v3::types::add_to_linker::<T, WasiFilesystem>(linker, T::empty_fs)?;
-    v3::preopens::add_to_linker::<T, WasiFilesystem>(linker, T::empty_fs)
+/// When the linker already has it.
+pub fn link_p2_types<T: GuardedFsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    v2::types::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)
 }
 
-/// A store's data that answers for the file system with nothing in it.
-pub trait EmptyFsView: Send + 'static {
-    /// Returns wasmtime's file system; its context must have no preopened directory.
-    fn empty_fs(&mut self) -> WasiFilesystemCtxView<'_>;
+/// Adds the `wasi:filesystem/preopens` 0.2 of the granted directories.
+///
+/// # Errors
+/// When the linker already has it.
+pub fn link_p2_preopens<T: GuardedFsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    v2::preopens::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)
+}
+
+/// Adds the guarded `wasi:filesystem/types` 0.3.
+///
+/// # Errors
+/// When the linker already has it.
+pub fn link_p3_types<T: GuardedFsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    v3::types::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)
+}
+
+/// Adds the `wasi:filesystem/preopens` 0.3 of the granted directories.
+///
+/// # Errors
+/// When the linker already has it.
+pub fn link_p3_preopens<T: GuardedFsView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    v3::preopens::add_to_linker::<T, GuardedFilesystem>(linker, T::guarded_fs)
 }
 
 impl GuardedFs<'_> {

@@ -22,4 +22,5 @@ pub use effect::{Effect, EffectSink, Effects, NotRecorded, Verdict};
 pub use host::{Level, Observer};
 pub use link::{LinkError, LinkPlan, Refused, link};
 pub use output::{Output, Sink};
+pub use fs::Blocking;
 pub use state::{HostState, Setup};

@@ -85,7 +85,7 @@ pub fn link(
     for (import, item) in component.component_type().imports(engine.wasmtime()) {
         let authority = carries_functions(engine, &item.ty);
         match answer(import, authority, plan) {
-            Answer::Link => add(&mut linker, import, plan.plugin)?,
+            Answer::Link => add(&mut linker, import, authority, plan.plugin)?,
             Answer::Refuse(needs) => refused.push(Refused { import: import.to_owned(), needs }),
             Answer::Unknown => {
                 return Err(LinkError::Unknown { plugin: plan.plugin.to_owned(), import: import.to_owned() });
@@ -159,10 +159,19 @@ fn carries_functions(engine: &Engine, item: &ComponentItem) -> bool {
     }
 }
 
-fn add(linker: &mut Linker<HostState>, import: &str, plugin: &str) -> Result<(), LinkError> {
+fn add(
+    linker: &mut Linker<HostState>,
+    import: &str,
+    authority: bool,
+    plugin: &str,
+) -> Result<(), LinkError> {
     let version = import.split_once('@').map_or("", |(_, version)| version);
     let wasi = if version.starts_with("0.3") { 3 } else { 2 };
     let Some(add) = provider::find(without_version(import), wasi) else {
+        // Types alone need nothing from the host.
+        if !authority {
+            return Ok(());
+        }
         return Err(LinkError::Unknown { plugin: plugin.to_owned(), import: import.to_owned() });
     };
     add(linker).map_err(|source| LinkError::Mismatch { plugin: plugin.to_owned(), source })

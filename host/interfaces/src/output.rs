@@ -31,6 +31,12 @@ impl Sink for Vec<u8> {
     }
 }
 
+impl Sink for Box<dyn Sink> {
+    fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        (**self).take(bytes)
+    }
+}
+
 /// One bounded stream of a guest. Clones share the stream and its bound.
 #[derive(Clone)]
 pub struct Output {

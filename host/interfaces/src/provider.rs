@@ -9,7 +9,8 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
-use crate::{HostState, fs, host, kv};
+use crate::fs::{GuardedFilesystem, GuardedFsView as _};
+use crate::{HostState, host, kv};
 
 /// Adds one interface to a linker.
 pub(crate) type Add = fn(&mut Linker<HostState>) -> wasmtime::Result<()>;
@@ -55,6 +56,8 @@ const PLAIN: &[Row] = rows! {
     "wasi:sockets/instance-network" 2 => p2::sockets::instance_network, WasiSockets, HostState::sockets;
     "wasi:sockets/ip-name-lookup" 2 => p2::sockets::ip_name_lookup, WasiSockets, HostState::sockets;
     "wasi:http/outgoing-handler" 2 => wasmtime_wasi_http::p2::bindings::http::outgoing_handler, WasiHttp, HostState::http;
+    "wasi:cli/exit" 2 => p2::cli::exit, WasiCli, HostState::cli;
+    "wasi:cli/exit" 3 => p3::cli::exit, WasiCli, HostState::cli;
     "wasi:cli/environment" 3 => p3::cli::environment, WasiCli, HostState::cli;
     "wasi:cli/stdin" 3 => p3::cli::stdin, WasiCli, HostState::cli;
     "wasi:cli/stdout" 3 => p3::cli::stdout, WasiCli, HostState::cli;
@@ -72,15 +75,16 @@ const PLAIN: &[Row] = rows! {
     "wasi:random/insecure-seed" 3 => p3::random::insecure_seed, WasiRandom, HostState::random;
     "wasi:sockets/types" 3 => p3::sockets::types, WasiSockets, HostState::sockets;
     "wasi:sockets/ip-name-lookup" 3 => p3::sockets::ip_name_lookup, WasiSockets, HostState::sockets;
+    "wasi:filesystem/types" 2 => p2::filesystem::types, GuardedFilesystem, HostState::guarded_fs;
+    "wasi:filesystem/preopens" 2 => p2::filesystem::preopens, GuardedFilesystem, HostState::guarded_fs;
+    "wasi:filesystem/types" 3 => p3::filesystem::types, GuardedFilesystem, HostState::guarded_fs;
+    "wasi:filesystem/preopens" 3 => p3::filesystem::preopens, GuardedFilesystem, HostState::guarded_fs;
     "wasi:http/client" 3 => wasmtime_wasi_http::p3::bindings::http::client, WasiHttp, HostState::http;
     "wasi:http/types" 3 => wasmtime_wasi_http::p3::bindings::http::types, WasiHttp, HostState::http;
 };
 
 /// Interfaces that need more than a name and a view.
 const SPECIAL: &[Row] = &[
-    ("wasi:cli/exit", 2, |l| p2::cli::exit::add_to_linker::<_, WasiCli>(l, &Default::default(), HostState::cli)),
-    ("wasi:cli/exit", 3, |l| p3::cli::exit::add_to_linker::<_, WasiCli>(l, &Default::default(), HostState::cli)),
-    ("wasi:cli/types", 3, |l| p3::cli::types::add_to_linker::<_, WasiCli>(l, HostState::cli)),
     ("wasi:sockets/network", 2, |l| {
         p2::sockets::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), HostState::sockets)
     }),
@@ -88,10 +92,6 @@ const SPECIAL: &[Row] = &[
         use wasmtime_wasi_http::p2::bindings::http::types;
         types::add_to_linker::<_, WasiHttp>(l, &Default::default(), HostState::http)
     }),
-    ("wasi:filesystem/types", 2, fs::link_p2_types),
-    ("wasi:filesystem/preopens", 2, fs::link_p2_preopens),
-    ("wasi:filesystem/types", 3, fs::link_p3_types),
-    ("wasi:filesystem/preopens", 3, fs::link_p3_preopens),
     ("wasi:keyvalue/store", 0, kv::link_store),
     ("wasi:keyvalue/atomics", 0, kv::link_atomics),
     ("wasi:keyvalue/batch", 0, kv::link_batch),

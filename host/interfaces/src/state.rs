@@ -1,5 +1,6 @@
 //! Everything one run holds in its store. A store never serves two trust levels.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,14 +9,15 @@ use ringfence_engine::{Limiter, Meter};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::fs::{FsGuard, FsRoots};
+use crate::fs::{Blocking, FsGuard, FsRoots, GuardedFs, GuardedFsView, ProtectedNames};
 use crate::host::HostCtx;
 use crate::http::HttpHooks;
-use crate::kv::KvCtx;
-use crate::{Observer, Output, source};
+use crate::kv::{KvCtx, KvHost, KvView};
+use crate::{Effects, Observer, Output, source};
 
 /// What a run is made with. Everything in it was decided before.
 pub struct Setup {
@@ -27,6 +29,10 @@ pub struct Setup {
     pub observer: Arc<dyn Observer>,
     /// The directories of the file grants, opened.
     pub fs: FsRoots,
+    /// Names that are not written even in a directory granted for writing.
+    pub protected: ProtectedNames,
+    /// What records effects.
+    pub effects: Effects,
     /// Serves the `http` grants.
     pub http: HttpHooks,
     /// Serves the `kv` grants.
@@ -47,23 +53,13 @@ pub struct Setup {
     pub blocking: Blocking,
 }
 
-/// What file calls may do to the thread that polls the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a call blocks or it does not")]
-pub enum Blocking {
-    /// They run right there: quicker, for one run per thread.
-    Here,
-    /// They run on another thread, so that other runs go on.
-    Elsewhere,
-}
-
 /// The data of one store.
 pub struct HostState {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
     pub(crate) config: WasiConfigVariables,
     pub(crate) host: HostCtx,
-    pub(crate) fs: FsGuard,
+    fs: FsGuard,
     pub(crate) kv: KvCtx,
     http_ctx: WasiHttpCtx,
     http_hooks: HttpHooks,
@@ -72,23 +68,26 @@ pub struct HostState {
 
 impl HostState {
     /// Returns the state of a new run.
-    ///
-    /// # Errors
-    /// When a granted directory can no longer be opened.
-    pub fn new(setup: Setup) -> wasmtime::Result<Self> {
+    pub fn new(setup: Setup) -> Self {
         let mut table = ResourceTable::new();
         let resources = usize::try_from(setup.meter.limits().of(Limit::Resources));
         table.set_max_capacity(resources.unwrap_or(usize::MAX));
         let mut wasi = WasiCtx::builder();
-        wasi.allow_blocking_current_thread(setup.blocking == Blocking::Here);
-        wasi.args(&setup.args).envs(&setup.env).stdout(setup.stdout).stderr(setup.stderr);
+                wasi.args(&setup.args).envs(&setup.env).stdout(setup.stdout).stderr(setup.stderr);
         if let Some(stdin) = setup.stdin {
             wasi.stdin(MemoryInputPipe::new(stdin));
         }
         wasi.max_random_size(setup.meter.limits().host_call_bytes);
         sources(&mut wasi, &setup.grants);
-        let fs = setup.fs.preopen(&mut wasi)?;
-        Ok(Self {
+        sockets(&mut wasi, &setup.grants);
+        let fs = FsGuard::new(
+            setup.fs,
+            setup.protected,
+            Arc::clone(&setup.meter),
+            setup.effects,
+            setup.blocking,
+        );
+        Self {
             table,
             wasi: wasi.build(),
             config: setup.config.into_iter().collect(),
@@ -102,7 +101,7 @@ impl HostState {
             http_ctx: WasiHttpCtx::new(),
             http_hooks: setup.http,
             limiter: Limiter::new(setup.meter),
-        })
+        }
     }
 
     /// Returns what holds the store to its memory limits.
@@ -132,9 +131,51 @@ fn sources(wasi: &mut WasiCtxBuilder, grants: &GrantSet) {
     }
 }
 
+/// Lets sockets reach exactly the granted addresses. Without a grant every use is denied.
+fn sockets(wasi: &mut WasiCtxBuilder, grants: &GrantSet) {
+    let granted: Vec<SocketAddr> = grants
+        .of_kind(Kind::Socket)
+        .filter_map(|capability| match capability {
+            Capability::Socket { host, port } => {
+                let address = host.to_string().parse::<IpAddr>().ok()?;
+                Some(SocketAddr::new(address, *port))
+            }
+            _ => None,
+        })
+        .collect();
+    wasi.allow_tcp(!granted.is_empty()).allow_udp(!granted.is_empty());
+    wasi.allow_ip_name_lookup(false);
+    wasi.socket_addr_check(move |address, using| {
+        let allowed = match using {
+            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+                granted.contains(&address)
+            }
+            // What the system does by itself before a connection out.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+                address.ip().is_unspecified() && address.port() == 0
+            }
+            // Listening would let the outside in.
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+        };
+        Box::pin(async move { allowed })
+    });
+}
+
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl GuardedFsView for HostState {
+    fn guarded_fs(&mut self) -> GuardedFs<'_> {
+        GuardedFs { guard: &mut self.fs, ctx: self.wasi.filesystem(), table: &mut self.table }
+    }
+}
+
+impl KvHost for HostState {
+    fn kv(&mut self) -> KvView<'_> {
+        KvView { ctx: &mut self.kv, table: &mut self.table }
     }
 }
 

@@ -1,4 +1,5 @@
-//! How long one decision takes: a profile, the protected names, a trust cap and two narrowing layers.
+//! How long one decision takes: a profile, the protected names, a trust cap and two narrowing
+//! layers.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark is a test")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -38,8 +39,12 @@ fn decide(criterion: &mut Criterion) {
         ],
     );
     let answers = Answers::from_flags(["env:HOME", "env:LANG"]).unwrap();
-    for request in ["fs.read:workspace/docs", "fs.write:workspace/out/build", "http.read:en.wikipedia.org", "env:HOME"]
-    {
+    for request in [
+        "fs.read:workspace/docs",
+        "fs.write:workspace/out/build",
+        "http.read:en.wikipedia.org",
+        "env:HOME",
+    ] {
         let capability = Answers::capability(request).unwrap();
         criterion.bench_function(&format!("decide {request}"), |bencher| {
             bencher.iter(|| black_box(&policy).decide(black_box(&capability), &answers));

@@ -20,13 +20,15 @@ impl Answers {
         Self { approved: approved.into_iter().take(usize::from(u16::MAX)).collect() }
     }
 
-    /// Returns the answers given by `--approve` flags, each the text of a capability such as `env:HOME`.
+    /// Returns the answers given by `--approve` flags, each the text of a capability such as
+    /// `env:HOME`.
     ///
     /// # Errors
     /// [`PolicyError::BadCapability`] for a text that names no capability.
     pub fn from_flags<'t>(flags: impl IntoIterator<Item = &'t str>) -> Result<Self, PolicyError> {
         let approve = |flag: &str| {
-            let origin = Origin::Flag(format!("--approve {}", flag.chars().take(200).collect::<String>()));
+            let origin =
+                Origin::Flag(format!("--approve {}", flag.chars().take(200).collect::<String>()));
             Ok(Grant::new(Self::capability(flag)?, origin))
         };
         Ok(Self::new(flags.into_iter().map(approve).collect::<Result<_, PolicyError>>()?))
@@ -35,7 +37,8 @@ impl Answers {
     /// Returns the capability that `text`, in the form that capabilities are displayed, stands for.
     ///
     /// # Errors
-    /// [`PolicyError::BadCapability`] when it stands for none. `*` is no name: what is approved is named.
+    /// [`PolicyError::BadCapability`] when it stands for none. `*` is no name: what is approved is
+    /// named.
     pub fn capability(text: &str) -> Result<Capability, PolicyError> {
         read(text).map_err(|source| PolicyError::BadCapability {
             text: text.chars().filter(|c| !c.is_control()).take(80).collect(),
@@ -60,7 +63,8 @@ impl Answers {
 
 fn read(text: &str) -> Result<Capability, ParseError> {
     let why = "it is a capability name, `:` and what it reaches";
-    let (kind, rest) = text.split_once(':').ok_or_else(|| ParseError::new("capability", text, why))?;
+    let (kind, rest) =
+        text.split_once(':').ok_or_else(|| ParseError::new("capability", text, why))?;
     let name = || rest.parse::<Name>();
     Ok(match kind.parse::<Kind>()? {
         Kind::FsRead => Capability::FsRead(path(rest)?),
@@ -76,7 +80,8 @@ fn read(text: &str) -> Result<Capability, ParseError> {
         Kind::Config => Capability::Config(name()?),
         Kind::Secret => {
             let why = "it is `name@host`, the secret and where it may be sent";
-            let (name, host) = rest.split_once('@').ok_or_else(|| ParseError::new("secret", rest, why))?;
+            let (name, host) =
+                rest.split_once('@').ok_or_else(|| ParseError::new("secret", rest, why))?;
             Capability::Secret { name: name.parse()?, host: host.parse()? }
         }
         Kind::Kv => Capability::Kv { namespace: name()?, size_bytes: u64::MAX },
@@ -102,6 +107,10 @@ fn path(text: &str) -> Result<PathScope, ParseError> {
         Some("") => PathScope::workspace(".", "/"),
         Some(rest) if rest.starts_with('/') => PathScope::workspace(&rest[1..], "/"),
         _ if text.starts_with('/') => PathScope::elsewhere(text, "/"),
-        _ => Err(ParseError::new("path", text, "it is `workspace`, `workspace/…` or an absolute path")),
+        _ => Err(ParseError::new(
+            "path",
+            text,
+            "it is `workspace`, `workspace/…` or an absolute path",
+        )),
     }
 }

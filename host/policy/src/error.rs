@@ -118,7 +118,9 @@ impl Diagnostic for PolicyError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::TooLarge { .. } => "split it, or use patterns instead of single names".to_owned(),
-            Self::Syntax { .. } => "a policy is TOML; `docs/security-profiles.md` shows one".to_owned(),
+            Self::Syntax { .. } => {
+                "a policy is TOML; `docs/security-profiles.md` shows one".to_owned()
+            }
             Self::UnknownKey { known, .. } => format!("the keys here are {known}"),
             Self::Missing { key: "reason", .. } => {
                 "add `reason = \"…\"`: whoever meets the rule must learn why it is there".to_owned()
@@ -131,11 +133,13 @@ impl Diagnostic for PolicyError {
             },
             Self::Useless { .. } => "remove it, or change what it should change".to_owned(),
             Self::BadCapability { .. } => {
-                "write it as `inspect` prints it, such as `env:HOME` or `http.read:example.org`".to_owned()
+                "write it as `inspect` prints it, such as `env:HOME` or `http.read:example.org`"
+                    .to_owned()
             }
             Self::Forbidden(explanation) | Self::NeedsApproval(explanation) => {
                 let steps: Vec<_> = explanation.remedy.iter().map(ToString::to_string).collect();
-                return (!steps.is_empty()).then(|| format!("if it is intended: {}", steps.join("; then ")));
+                return (!steps.is_empty())
+                    .then(|| format!("if it is intended: {}", steps.join("; then ")));
             }
         })
     }

@@ -3,7 +3,9 @@
 use crate::layer::{Layer, LayerKind, Said};
 use crate::rule::Verdict;
 use crate::{Answers, Policy, PolicyError};
-use ringfence_capability::{Capability, Grant, GrantSet, Kind, Necessity, Origin, Profile, Request};
+use ringfence_capability::{
+    Capability, Grant, GrantSet, Kind, Necessity, Origin, Profile, Request,
+};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -128,8 +130,8 @@ impl Policy {
         }
     }
 
-    /// Returns what of `requests` is granted. The caller decides what a refused one means: a required
-    /// one stops the plugin, see [`Verdicts::refusal`].
+    /// Returns what of `requests` is granted. The caller decides what a refused one means: a
+    /// required one stops the plugin, see [`Verdicts::refusal`].
     pub fn grant(&self, requests: &[Request], answers: &Answers) -> Verdicts {
         let all: Vec<_> = requests.iter().map(|request| self.explain(request, answers)).collect();
         let grant = |explanation: &Explanation| {
@@ -189,7 +191,9 @@ impl fmt::Display for Remedy {
             Self::Trust { max_profile } => {
                 write!(f, "use a bundle signed by a key that is trusted up to `{max_profile}`")
             }
-            Self::Edit { file, line, rule } => write!(f, "change the rule at `{file}:{line}` ({rule})"),
+            Self::Edit { file, line, rule } => {
+                write!(f, "change the rule at `{file}:{line}` ({rule})")
+            }
             Self::Flag { flag } => write!(f, "leave out `{flag}`"),
             Self::Never => f.write_str("there is none: no profile allows it"),
         }
@@ -201,7 +205,11 @@ fn vote(layer: &Layer, said: Said) -> Vote {
         (Some(rule), _) => (Some(rule.line), rule.to_string(), rule.reason.clone()),
         (None, Some(verdict)) if layer.kind().narrows() => {
             let line = layer.default_of(said.kind).map(|fallback| fallback.line);
-            (line, format!("default of {}: {verdict}", said.kind), "no rule covers the request".to_owned())
+            (
+                line,
+                format!("default of {}: {verdict}", said.kind),
+                "no rule covers the request".to_owned(),
+            )
         }
         (None, Some(verdict)) => {
             let reason = "a ceiling forbids what none of its rules names";
@@ -209,7 +217,8 @@ fn vote(layer: &Layer, said: Said) -> Vote {
         }
         (None, None) => (None, "no rule".to_owned(), "the layer says nothing about it".to_owned()),
     };
-    let cause = Cause { layer: layer.name().to_owned(), file: layer.file().to_owned(), line, rule, reason };
+    let cause =
+        Cause { layer: layer.name().to_owned(), file: layer.file().to_owned(), line, rule, reason };
     Vote { kind: layer.kind(), verdict: said.verdict, cause }
 }
 
@@ -233,7 +242,9 @@ fn remedies(capability: &Capability, said: &[(&Layer, Said)]) -> Vec<Remedy> {
         return vec![Remedy::Never];
     }
     if asks {
-        steps.push(Remedy::Approve { flag: format!("--approve {}", quoted(&capability.to_string())) });
+        steps.push(Remedy::Approve {
+            flag: format!("--approve {}", quoted(&capability.to_string())),
+        });
     }
     steps
 }
@@ -243,7 +254,9 @@ fn lift(capability: &Capability, layer: &Layer, said: Said) -> (Remedy, bool) {
     let rule = said.rule.and_then(|index| layer.rule(index));
     match layer.kind() {
         LayerKind::Profile | LayerKind::Trust => {
-            let Some((profile, verdict)) = lowest(capability) else { return (Remedy::Never, false) };
+            let Some((profile, verdict)) = lowest(capability) else {
+                return (Remedy::Never, false);
+            };
             let step = if layer.kind() == LayerKind::Trust {
                 Remedy::Trust { max_profile: profile.to_string() }
             } else {
@@ -260,7 +273,8 @@ fn lift(capability: &Capability, layer: &Layer, said: Said) -> (Remedy, bool) {
         }
         LayerKind::Host | LayerKind::User | LayerKind::Workspace | LayerKind::Flags => {
             let default = layer.default_of(said.kind).map_or(1, |fallback| fallback.line);
-            let text = rule.map_or_else(|| format!("default of {}", said.kind), ToString::to_string);
+            let text =
+                rule.map_or_else(|| format!("default of {}", said.kind), ToString::to_string);
             let line = rule.map_or(default, |rule| rule.line);
             (Remedy::Edit { file: layer.file().to_owned(), line, rule: text }, false)
         }
@@ -283,9 +297,12 @@ fn request_as_json<S: Serializer>(request: &Request, serializer: S) -> Result<S:
     json.serialize_field("capability", &request.capability.to_string())?;
     json.serialize_field("reason", &request.reason)?;
     json.serialize_field("required", &(request.necessity == Necessity::Required))?;
-    json.serialize_field("origin", &match &request.origin {
-        Origin::BuiltIn => None,
-        origin => Some(origin.to_string()),
-    })?;
+    json.serialize_field(
+        "origin",
+        &match &request.origin {
+            Origin::BuiltIn => None,
+            origin => Some(origin.to_string()),
+        },
+    )?;
     json.end()
 }

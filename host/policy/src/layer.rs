@@ -1,9 +1,10 @@
 //! A layer: the rules of one file, ready to be asked.
 
+use crate::PolicyError;
 use crate::parse;
+use crate::protected;
 use crate::rule::{Rule, Verdict};
 use crate::scope::Scope;
-use crate::PolicyError;
 use ringfence_capability::{Capability, Kind, Profile};
 use serde::Serialize;
 use std::sync::LazyLock;
@@ -92,8 +93,8 @@ impl Layer {
     /// Returns the layer written in `text`, the contents of `file`.
     ///
     /// # Errors
-    /// When the text is too large, no TOML, has an unknown key, capability or scope, lacks a reason, or
-    /// has a rule that could never change a decision. Every error names file and line.
+    /// When the text is too large, no TOML, has an unknown key, capability or scope, lacks a
+    /// reason, or has a rule that could never change a decision. Every error names file and line.
     pub fn parse(kind: LayerKind, file: &str, text: &str) -> Result<Self, PolicyError> {
         parse::layer(kind, file, text)
     }
@@ -103,15 +104,15 @@ impl Layer {
         Self::of(profile).clone()
     }
 
-    /// Returns the ceiling `profile`, imposed by the trust in a bundle; `why` is shown to people, such
-    /// as `unsigned bundle`.
+    /// Returns the ceiling `profile`, imposed by the trust in a bundle; `why` is shown to people,
+    /// such as `unsigned bundle`.
     pub fn cap(profile: Profile, why: &str) -> Self {
         let name = format!("trust cap `{profile}` ({why})");
         Self { kind: LayerKind::Trust, name, ..Self::profile(profile) }
     }
 
-    /// Returns the layer of `--deny` flags, each the text of a capability with or without a scope, such
-    /// as `env` or `http.read:*.example.com`.
+    /// Returns the layer of `--deny` flags, each the text of a capability with or without a scope,
+    /// such as `env` or `http.read:*.example.com`.
     ///
     /// # Errors
     /// When a text names no capability or has a bad scope.
@@ -150,11 +151,18 @@ impl Layer {
         self.ceiling
     }
 
-    pub(crate) fn compiled(kind: LayerKind, name: String, file: String, mut rules: Vec<Rule>) -> Self {
+    pub(crate) fn compiled(
+        kind: LayerKind,
+        name: String,
+        file: String,
+        mut rules: Vec<Rule>,
+    ) -> Self {
         rules.sort_by_key(|rule| rule.kind);
-        // What does not fit the index would be out of reach: better a layer that forbids everything.
+        // What does not fit the index would be out of reach: better a layer that forbids
+        // everything.
         let fits = u16::try_from(rules.len()).is_ok();
-        let rules = if fits { rules } else { Kind::ALL.map(|kind| forbid(kind, "too many rules")).into() };
+        let rules =
+            if fits { rules } else { Kind::ALL.map(|kind| forbid(kind, "too many rules")).into() };
         let mut starts = [0; KINDS + 1];
         for rule in &rules {
             for start in &mut starts[rule.kind as usize + 1..] {
@@ -188,14 +196,16 @@ impl Layer {
         let Some(included) = included(capability.kind()) else { return own };
         let other = self.say_as(included, capability);
         match (own.verdict, other.verdict) {
-            (_, None) => own,
             (None, Some(_)) => other,
             (Some(mine), Some(theirs)) if theirs < mine => other,
-            (Some(_), Some(_)) => own,
+            (_, None) | (Some(_), Some(_)) => own,
         }
     }
 
     fn say_as(&self, kind: Kind, capability: &Capability) -> Said {
+        if let Some(said) = self.say_of_names(kind, capability) {
+            return said;
+        }
         let mut covered = None;
         let mut strictest: Option<(Verdict, u16)> = None;
         let start = self.starts[kind as usize];
@@ -204,7 +214,8 @@ impl Layer {
             if contains && covered.is_none() {
                 covered = Some(index);
             }
-            let restricts = rule.verdict < Verdict::Allow && (contains || rule.overlaps(capability));
+            let restricts =
+                rule.verdict < Verdict::Allow && (contains || rule.overlaps(capability));
             if restricts && strictest.is_none_or(|(verdict, _)| rule.verdict < verdict) {
                 strictest = Some((rule.verdict, index));
             }
@@ -217,9 +228,25 @@ impl Layer {
             Some((verdict, index)) if base.verdict.is_none_or(|base| verdict < base) => {
                 Said { verdict: Some(verdict), kind, rule: Some(index) }
             }
-            Some((verdict, index)) if base.verdict == Some(verdict) => Said { rule: Some(index), ..base },
+            Some((verdict, index)) if base.verdict == Some(verdict) => {
+                Said { rule: Some(index), ..base }
+            }
             _ => base,
         }
+    }
+
+    /// Returns what the layer of protected names says, nothing for every other layer. Its rules are
+    /// sorted: a path is looked up, not compared with a hundred names.
+    fn say_of_names(&self, kind: Kind, capability: &Capability) -> Option<Said> {
+        let rules = self.of_kind(kind);
+        rules.first()?.scope.protected_name()?;
+        let Capability::FsWrite(scope) = capability else { return None };
+        let mut parts = scope.path().split('/');
+        let found = parts.find_map(|part| protected::position(rules, Rule::protected_name, part));
+        let index = found.and_then(|at| u16::try_from(at).ok());
+        let rule = index.map(|at| at.saturating_add(self.starts[kind as usize]));
+        let verdict = rule.and_then(|at| self.rule(at)).map(|rule| rule.verdict);
+        Some(Said { verdict, kind, rule })
     }
 
     /// Returns what holds where no rule covers the request.
@@ -256,7 +283,8 @@ fn included(kind: Kind) -> Option<Kind> {
 fn built_in(profile: Profile) -> Layer {
     let (file, text) = source(profile);
     // A profile that cannot be read has no rules, and a ceiling without rules forbids everything.
-    let unreadable = || Layer::compiled(LayerKind::Profile, String::new(), file.to_owned(), Vec::new());
+    let unreadable =
+        || Layer::compiled(LayerKind::Profile, String::new(), file.to_owned(), Vec::new());
     let layer = parse::layer(LayerKind::Profile, file, text).unwrap_or_else(|_| unreadable());
     Layer { name: format!("profile `{profile}`"), ceiling: Some(profile), ..layer }
 }
@@ -264,7 +292,10 @@ fn built_in(profile: Profile) -> Layer {
 fn source(profile: Profile) -> (&'static str, &'static str) {
     macro_rules! embedded {
         ($name:literal) => {
-            (concat!("policies/", $name, ".toml"), include_str!(concat!("../../../policies/", $name, ".toml")))
+            (
+                concat!("policies/", $name, ".toml"),
+                include_str!(concat!("../../../policies/", $name, ".toml")),
+            )
         };
     }
     match profile {
@@ -278,9 +309,11 @@ fn source(profile: Profile) -> (&'static str, &'static str) {
 
 fn denied(flag: &str) -> Result<Rule, PolicyError> {
     let bad = |source| PolicyError::BadCapability { text: flag.chars().take(80).collect(), source };
-    let (kind, scope) = flag.split_once(':').map_or((flag, None), |(kind, scope)| (kind, Some(scope)));
+    let (kind, scope) =
+        flag.split_once(':').map_or((flag, None), |(kind, scope)| (kind, Some(scope)));
     let kind: Kind = kind.parse().map_err(bad)?;
-    let scope = scope.map_or(Ok(Scope::Everything), |scope| Scope::parse(kind, scope)).map_err(bad)?;
+    let scope =
+        scope.map_or(Ok(Scope::Everything), |scope| Scope::parse(kind, scope)).map_err(bad)?;
     Ok(Rule { scope, ..forbid(kind, "denied for this run") })
 }
 
@@ -298,7 +331,8 @@ mod tests {
     fn every_built_in_profile_is_readable() {
         for profile in Profile::ALL {
             let (file, text) = source(profile);
-            parse::layer(LayerKind::Profile, file, text).unwrap_or_else(|error| panic!("{error:?}"));
+            parse::layer(LayerKind::Profile, file, text)
+                .unwrap_or_else(|error| panic!("{error:?}"));
             assert_eq!(Layer::of(profile).ceiling(), Some(profile));
             assert!(Layer::of(profile).rules().count() > 10, "{profile}");
         }

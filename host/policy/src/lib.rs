@@ -1,9 +1,9 @@
 //! Decides what a plugin may be granted, and explains it.
 //!
-//! Pure and synchronous: same layers, request and answers, same decision. Nothing here opens a file;
-//! callers hand in text and the name of the file it came from. Invariants: a layer can only take
-//! authority away, an answer lifts a [`Verdict::Prompt`] and never a [`Verdict::Forbid`], and what no
-//! profile rule names is forbidden.
+//! Pure and synchronous: same layers, request and answers, same decision. Nothing here opens a
+//! file; callers hand in text and the name of the file it came from. Invariants: a layer can only
+//! take authority away, an answer lifts a [`Verdict::Prompt`] and never a [`Verdict::Forbid`], and
+//! what no profile rule names is forbidden.
 //!
 //! Start with [`Policy::new`] and [`Policy::grant`].
 //!

@@ -1,11 +1,10 @@
 //! Reads the TOML of layers and of the list of protected names, keeping the line of everything.
 
+use crate::PolicyError;
 use crate::layer::{Fallback, Layer, LayerKind};
 use crate::rule::{Rule, Verdict};
 use crate::scope::Scope;
-use crate::PolicyError;
 use ringfence_capability::{Kind, ParseError};
-use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -85,10 +84,18 @@ impl Entry<'_> {
     pub(crate) fn reason(&self) -> Result<String, PolicyError> {
         let reason = self.text("reason")?.trim();
         if reason.is_empty() {
-            return Err(PolicyError::Missing { file: self.file.to_owned(), line: self.line, key: "reason" });
+            return Err(PolicyError::Missing {
+                file: self.file.to_owned(),
+                line: self.line,
+                key: "reason",
+            });
         }
         if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
-            return Err(self.bad_value("reason", reason, "it is one line of at most 400 characters"));
+            return Err(self.bad_value(
+                "reason",
+                reason,
+                "it is one line of at most 400 characters",
+            ));
         }
         Ok(reason.to_owned())
     }
@@ -105,7 +112,12 @@ impl Entry<'_> {
 
     fn bad(&self, key: &str, source: ParseError) -> PolicyError {
         let value = self.table.get(key).map_or(self.line, |v| line_of(self.text, v.span().start));
-        PolicyError::BadValue { file: self.file.to_owned(), line: value, key: key.to_owned(), source }
+        PolicyError::BadValue {
+            file: self.file.to_owned(),
+            line: value,
+            key: key.to_owned(),
+            source,
+        }
     }
 
     fn optional(&self, key: &'static str) -> Result<Option<&str>, PolicyError> {
@@ -125,7 +137,8 @@ fn split<'t>(
     key: &'static str,
     rest: Option<&'static str>,
 ) -> Result<(Vec<Entry<'t>>, Option<Entry<'t>>), PolicyError> {
-    let too_large = |size, unit, most| PolicyError::TooLarge { file: file.to_owned(), size, unit, most };
+    let too_large =
+        |size, unit, most| PolicyError::TooLarge { file: file.to_owned(), size, unit, most };
     if text.len() > MAX_BYTES {
         return Err(too_large(text.len(), "bytes", MAX_BYTES));
     }
@@ -173,7 +186,9 @@ fn entry<'t>(file: &'t str, text: &'t str, value: Value<'t>) -> Result<Entry<'t>
     let at = value.span().start;
     match value.into_inner() {
         DeValue::Table(table) => Ok(Entry { file, text, table, line: line_of(text, at) }),
-        other => Err(syntax(file, text, at, format!("a table is expected, not {}", other.type_str()))),
+        other => {
+            Err(syntax(file, text, at, format!("a table is expected, not {}", other.type_str())))
+        }
     }
 }
 
@@ -185,13 +200,14 @@ fn rule(entry: &Entry<'_>) -> Result<Rule, PolicyError> {
         Some(text) => Scope::parse(kind, text).map_err(|source| entry.bad("scope", source))?,
         None => Scope::Everything,
     };
-    let verdict = verdict(entry.text("decision")?).map_err(|source| entry.bad("decision", source))?;
+    let verdict =
+        verdict(entry.text("decision")?).map_err(|source| entry.bad("decision", source))?;
     Ok(Rule { kind, scope, verdict, reason: entry.reason()?, line: entry.line })
 }
 
 fn fallback(
     defaults: &Entry<'_>,
-    key: &Cow<'_, str>,
+    key: &str,
     value: &Value<'_>,
     line: u32,
 ) -> Result<(Kind, Fallback), PolicyError> {
@@ -241,7 +257,9 @@ fn check_rules(layer: &Layer, entries: &[Entry<'_>]) -> Result<(), PolicyError> 
 fn why_useless(layer: &Layer, rule: &Rule) -> Option<String> {
     let shadow = layer.of_kind(rule.kind).iter().find(|other| {
         // Of two rules that shadow each other the later one is at fault.
-        other.line != rule.line && other.shadows(rule) && (!rule.shadows(other) || other.line < rule.line)
+        other.line != rule.line
+            && other.shadows(rule)
+            && (!rule.shadows(other) || other.line < rule.line)
     });
     if let Some(other) = shadow {
         return Some(format!("line {} already decides it: {other}", other.line));
@@ -259,8 +277,9 @@ fn why_useless(layer: &Layer, rule: &Rule) -> Option<String> {
             "this layer can only take away; with `\"{kind}\" = \"forbid\"` under `[default]` it is an allow-list"
         )),
         (verdict, Some(default)) if verdict == default => {
-            let laxer = |other: &&Rule| other.verdict > verdict && other.scope.overlaps_scope(&rule.scope);
-            let matters = layer.of_kind(kind).iter().find(laxer).is_some();
+            let carves =
+                |other: &Rule| other.verdict > verdict && other.scope.overlaps_scope(&rule.scope);
+            let matters = layer.of_kind(kind).iter().any(carves);
             (!matters).then(|| format!("`{default}` is the default of `{kind}` in this file"))
         }
         _ => None,
@@ -273,8 +292,8 @@ fn syntax(file: &str, text: &str, at: usize, message: String) -> PolicyError {
 
 fn line_of(text: &str, at: usize) -> u32 {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    let lines = before.iter().filter(|byte| **byte == b'\n').count();
-    u32::try_from(lines).map_or(u32::MAX, |lines| lines.saturating_add(1))
+    let lines = before.split(|byte| *byte == b'\n').count();
+    u32::try_from(lines).unwrap_or(u32::MAX)
 }
 
 fn listed(known: &[&str]) -> String {

@@ -13,7 +13,8 @@ pub struct Policy {
     layers: Vec<Layer>,
 }
 
-/// What was decided and by which rule. Small and copied freely; [`crate::Policy::explain`] tells more.
+/// What was decided and by which rule. Small and copied freely; [`crate::Policy::explain`] tells
+/// more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Decision {
@@ -28,8 +29,8 @@ pub struct Decision {
 }
 
 impl Policy {
-    /// Returns the policy of `profile`, narrowed by `layers`. The protected names are always among the
-    /// layers.
+    /// Returns the policy of `profile`, narrowed by `layers`. The protected names are always among
+    /// the layers.
     pub fn new(profile: Profile, layers: Vec<Layer>) -> Self {
         let mut all = Vec::with_capacity(layers.len() + 2);
         all.push(Layer::profile(profile));
@@ -51,7 +52,8 @@ impl Policy {
     /// Returns what is decided about `capability`: the strictest verdict of all layers, and `Allow`
     /// instead of `Prompt` when one of `answers` contains it. Does not allocate.
     pub fn decide(&self, capability: &Capability, answers: &Answers) -> Decision {
-        let mut decision = Decision { verdict: Verdict::Forbid, layer: 0, rule: None, answer: None };
+        let mut decision =
+            Decision { verdict: Verdict::Forbid, layer: 0, rule: None, answer: None };
         for (index, (layer, position)) in self.layers.iter().zip(0_u16..).enumerate() {
             let said = layer.say(capability);
             let verdict = at_most(capability, said.verdict.unwrap_or(Verdict::Allow));
@@ -59,10 +61,10 @@ impl Policy {
                 decision = Decision { verdict, layer: position, rule: said.rule, answer: None };
             }
         }
-        if decision.verdict == Verdict::Prompt {
-            if let Some(answer) = answers.covering(capability) {
-                return Decision { verdict: Verdict::Allow, answer: Some(answer), ..decision };
-            }
+        if decision.verdict == Verdict::Prompt
+            && let Some(answer) = answers.covering(capability)
+        {
+            return Decision { verdict: Verdict::Allow, answer: Some(answer), ..decision };
         }
         decision
     }
@@ -72,16 +74,24 @@ impl Policy {
         if let Some(answer) = decision.answer.and_then(|index| answers.get(index)) {
             return answer.origin.clone();
         }
-        let Some(layer) = self.layers.get(usize::from(decision.layer)) else { return Origin::BuiltIn };
+        let Some(layer) = self.layers.get(usize::from(decision.layer)) else {
+            return Origin::BuiltIn;
+        };
         let line = decision.rule.and_then(|rule| layer.rule(rule)).map_or(1, Rule::line);
         Origin::File { path: layer.file().to_owned(), line }
     }
 
     /// Returns what each layer says, in order.
-    pub(crate) fn said<'p>(&'p self, capability: &'p Capability) -> impl Iterator<Item = (&'p Layer, Said)> {
+    pub(crate) fn said<'p>(
+        &'p self,
+        capability: &'p Capability,
+    ) -> impl Iterator<Item = (&'p Layer, Said)> {
         self.layers.iter().map(move |layer| {
             let said = layer.say(capability);
-            (layer, Said { verdict: said.verdict.map(|verdict| at_most(capability, verdict)), ..said })
+            (
+                layer,
+                Said { verdict: said.verdict.map(|verdict| at_most(capability, verdict)), ..said },
+            )
         })
     }
 }

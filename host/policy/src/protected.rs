@@ -1,8 +1,9 @@
 //! Names of files and directories that programs on the host execute or take orders from.
 //!
-//! Writing one of them is never allowed without a question, wherever it lies: a plugin that may edit
-//! a project must not be able to leave a hook, a task or a start-up line behind that runs outside its
-//! fences later. Each name is one path component, so that renaming a parent changes nothing.
+//! Writing one of them is never allowed without a question, wherever it lies: a plugin that may
+//! edit a project must not be able to leave a hook, a task or a start-up line behind that runs
+//! outside its fences later. Each name is one path component, so that renaming a parent changes
+//! nothing.
 
 use crate::parse::{self, Entry};
 use crate::rule::{Rule, Verdict};
@@ -22,7 +23,7 @@ static BUILT_IN: LazyLock<ProtectedNames> =
 /// spaces, invisible characters and stream names after a `:` make no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedNames {
-    /// Nothing when the list could not be read: then every name is protected.
+    /// Sorted by name; nothing when the list could not be read: then every name is protected.
     names: Option<Vec<Protected>>,
 }
 
@@ -54,13 +55,14 @@ impl ProtectedNames {
             }
             names.push(protected);
         }
+        names.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self { names: Some(names) })
     }
 
     /// Tells whether `component`, one part of a path, is protected.
     pub fn matches(&self, component: &str) -> bool {
         match &self.names {
-            Some(names) => names.iter().any(|known| same_component(&known.name, component)),
+            Some(names) => position(names, |known| &known.name, component).is_some(),
             None => true,
         }
     }
@@ -76,7 +78,8 @@ impl ProtectedNames {
         names.map(|known| (known.name.as_str(), known.reason.as_str()))
     }
 
-    /// Tells whether `path` has `name` as one of its parts.
+    /// Tells whether `path` has `name` as one of its parts. A whole list is asked faster, see
+    /// [`position`].
     pub(crate) fn path_has(path: &str, name: &str) -> bool {
         path.split('/').any(|part| same_component(name, part))
     }
@@ -101,6 +104,22 @@ impl ProtectedNames {
     }
 }
 
+/// Returns which of `sorted`, whose names are in ASCII lower case, is the name of `component`.
+pub(crate) fn position<T>(
+    sorted: &[T],
+    name: impl Fn(&T) -> &str,
+    component: &str,
+) -> Option<usize> {
+    let part = bare(component);
+    let found = if part.is_ascii() {
+        let lower = || part.bytes().map(|byte| byte.to_ascii_lowercase());
+        sorted.binary_search_by(|known| name(known).bytes().cmp(lower()))
+    } else {
+        sorted.binary_search_by(|known| name(known).chars().cmp(folded(part)))
+    };
+    found.ok()
+}
+
 /// Tells whether two path components may be the same file on some file system.
 pub(crate) fn same_component(one: &str, other: &str) -> bool {
     let (one, other) = (bare(one), bare(other));
@@ -117,7 +136,8 @@ fn bare(component: &str) -> &str {
     if trimmed.is_empty() { component } else { trimmed }
 }
 
-/// Returns the characters of `text` without differences of case and without those that HFS+ ignores.
+/// Returns the characters of `text` without differences of case and without those that HFS+
+/// ignores.
 fn folded(text: &str) -> impl Iterator<Item = char> {
     let visible = text.chars().filter(|c| {
         !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
@@ -175,6 +195,29 @@ mod tests {
     }
 
     #[test]
+    fn every_name_is_found_by_lookup_as_by_comparison() {
+        let names = ProtectedNames::built_in();
+        let layer = names.layer();
+        for (name, _) in names.iter() {
+            for spelling in [
+                name.to_owned(),
+                name.to_uppercase(),
+                format!("{name}. "),
+                format!("\u{feff}{name}"),
+            ] {
+                assert!(names.matches(&spelling), "{spelling:?}");
+                assert!(ProtectedNames::path_has(&spelling, name), "{spelling:?}");
+                let path = format!("a/{spelling}/b");
+                let scope = ringfence_capability::PathScope::workspace(&path, "/").unwrap();
+                let said = layer.say(&ringfence_capability::Capability::FsWrite(scope));
+                assert_eq!(said.verdict, Some(Verdict::Prompt), "{path:?}");
+                let rule = said.rule.and_then(|index| layer.rule(index)).unwrap();
+                assert_eq!(rule.protected_name(), name);
+            }
+        }
+    }
+
+    #[test]
     fn an_unreadable_list_protects_everything() {
         let names = ProtectedNames { names: None };
         assert!(names.matches("anything") && names.layer().rules().count() == 1);
@@ -184,9 +227,15 @@ mod tests {
     fn names_that_could_not_match_are_refused() {
         for name in ["a/b", "", ".Git", "x.", "a:b"] {
             let text = format!("[[name]]\nname = \"{name}\"\nreason = \"r\"\n");
-            assert!(matches!(ProtectedNames::parse("f", &text), Err(PolicyError::BadValue { .. })), "{name}");
+            assert!(
+                matches!(ProtectedNames::parse("f", &text), Err(PolicyError::BadValue { .. })),
+                "{name}"
+            );
         }
         let twice = "[[name]]\nname = \"a\"\nreason = \"r\"\n".repeat(2);
-        assert!(matches!(ProtectedNames::parse("f", &twice), Err(PolicyError::Useless { line: 4, .. })));
+        assert!(matches!(
+            ProtectedNames::parse("f", &twice),
+            Err(PolicyError::Useless { line: 4, .. })
+        ));
     }
 }

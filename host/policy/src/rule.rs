@@ -70,7 +70,8 @@ impl Rule {
         self.line
     }
 
-    /// Tells whether the rule covers all of `capability`. Looks at what it reaches, not at its kind.
+    /// Tells whether the rule covers all of `capability`. Looks at what it reaches, not at its
+    /// kind.
     pub(crate) fn contains(&self, capability: &Capability) -> bool {
         self.scope.contains(capability)
     }
@@ -78,6 +79,11 @@ impl Rule {
     /// Tells whether the rule speaks about a part of `capability`.
     pub(crate) fn overlaps(&self, capability: &Capability) -> bool {
         self.scope.overlaps(capability)
+    }
+
+    /// Returns the name a rule of the layer of protected names is about, else an empty text.
+    pub(crate) fn protected_name(&self) -> &str {
+        self.scope.protected_name().unwrap_or_default()
     }
 
     /// Tells whether this rule already decides everything that `other` could decide.

@@ -1,8 +1,8 @@
 //! What a rule reaches, and how that compares with a capability and with another rule.
 //!
-//! Two questions are asked. An `allow` must *contain* a request to grant it; a `prompt` or a `forbid`
-//! already applies when it *overlaps* the request. Where a file system may see two spellings as one
-//! (upper and lower case), overlapping errs on the side of a match.
+//! Two questions are asked. An `allow` must *contain* a request to grant it; a `prompt` or a
+//! `forbid` already applies when it *overlaps* the request. Where a file system may see two
+//! spellings as one (upper and lower case), overlapping errs on the side of a match.
 
 use crate::protected::{ProtectedNames, same_component};
 use ringfence_capability::{
@@ -55,6 +55,14 @@ impl Scope {
         }
     }
 
+    /// Returns the name that a rule of the layer of protected names is about.
+    pub(crate) fn protected_name(&self) -> Option<&str> {
+        match self {
+            Self::Protected(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Tells whether everything `capability` reaches is in this scope.
     pub(crate) fn contains(&self, capability: &Capability) -> bool {
         match (self, capability) {
@@ -68,16 +76,20 @@ impl Scope {
             (Self::Protected(name), Capability::FsRead(path) | Capability::FsWrite(path)) => {
                 ProtectedNames::path_has(path.path(), name)
             }
-            (Self::Host { host, port }, _) => reached(capability).is_some_and(|(theirs, wanted)| {
-                host.contains(theirs) && port.is_none_or(|port| wanted == Port::Number(port))
-            }),
+            (Self::Host { host, port }, _) => {
+                reached(capability).is_some_and(|(theirs, wanted)| {
+                    host.contains(theirs) && port.is_none_or(|port| wanted == Port::Number(port))
+                })
+            }
             (Self::Secret { name, host }, Capability::Secret { name: theirs, host: to }) => {
                 name.pattern.matches(theirs) && host.contains(to)
             }
             (Self::Fidelity(mine), Capability::Clock(theirs) | Capability::Random(theirs)) => {
                 mine == theirs
             }
-            (Self::Name(mine), _) => named(capability).is_some_and(|name| mine.pattern.matches(name)),
+            (Self::Name(mine), _) => {
+                named(capability).is_some_and(|name| mine.pattern.matches(name))
+            }
             _ => false,
         }
     }
@@ -88,14 +100,19 @@ impl Scope {
             (Self::Path(mine), Capability::FsRead(path) | Capability::FsWrite(path)) => {
                 paths_overlap(mine, path)
             }
-            (Self::Host { host, port }, _) => reached(capability).is_some_and(|(theirs, wanted)| {
-                host.overlaps(theirs)
-                    && port.is_none_or(|port| wanted.covers(port, true) || wanted.covers(port, false))
-            }),
+            (Self::Host { host, port }, _) => {
+                reached(capability).is_some_and(|(theirs, wanted)| {
+                    host.overlaps(theirs)
+                        && port.is_none_or(|port| {
+                            wanted.covers(port, true) || wanted.covers(port, false)
+                        })
+                })
+            }
             (Self::Secret { name, host }, Capability::Secret { name: theirs, host: to }) => {
                 name.pattern.matches(theirs) && host.overlaps(to)
             }
-            // For these a request is a single thing, so that overlapping and containing are the same.
+            // For these a request is a single thing, so that overlapping and containing are the
+            // same.
             (
                 Self::Everything
                 | Self::Path(_)
@@ -131,7 +148,8 @@ impl Scope {
         match (self, other) {
             (Self::Path(mine), Self::Path(theirs)) => paths_overlap(mine, theirs),
             (Self::Host { host, port }, Self::Host { host: theirs, port: their_port }) => {
-                host.overlaps(theirs) && (port.is_none() || their_port.is_none() || port == their_port)
+                host.overlaps(theirs)
+                    && (port.is_none() || their_port.is_none() || port == their_port)
             }
             (Self::Secret { name, host }, Self::Secret { name: theirs, host: to }) => {
                 (name.contains(theirs) || theirs.contains(name)) && host.overlaps(to)
@@ -151,7 +169,11 @@ impl fmt::Display for Scope {
             Self::Host { host, port: None } => write!(f, "{host}"),
             Self::Host { host, port: Some(port) } => {
                 let host = host.to_string();
-                if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+                if host.contains(':') {
+                    write!(f, "[{host}]:{port}")
+                } else {
+                    write!(f, "{host}:{port}")
+                }
             }
             Self::Name(names) => f.write_str(&names.text),
             Self::Secret { name, host } => write!(f, "{}@{host}", name.text),

@@ -6,13 +6,14 @@ use ringfence_policy::{Answers, Explanation, Layer, LayerKind, Policy, Verdict};
 
 fn rule(capability: &str, scope: &str, decision: &str) -> String {
     let scope = if scope.is_empty() { String::new() } else { format!("scope = \"{scope}\"\n") };
-    format!("[[rule]]\ncapability = \"{capability}\"\n{scope}decision = \"{decision}\"\nreason = \"r\"\n")
+    format!(
+        "[[rule]]\ncapability = \"{capability}\"\n{scope}decision = \"{decision}\"\nreason = \"r\"\n"
+    )
 }
 
 fn refused(text: &str, code: &str, message: &str) {
-    let error = match Layer::parse(LayerKind::User, "user.toml", text) {
-        Ok(_) => panic!("{text} is accepted"),
-        Err(error) => error,
+    let Err(error) = Layer::parse(LayerKind::User, "user.toml", text) else {
+        panic!("{text} is accepted")
     };
     let mut said = error.to_string();
     if let Some(source) = std::error::Error::source(&error) {
@@ -31,8 +32,16 @@ fn bad_files_are_refused_with_the_line() {
         ("rule = 1", "policy::syntax", "`[[rule]]`"),
         ("[[rule]]\ncapability = 1", "policy::syntax", "line 2"),
         ("\n\nrules = []", "policy::unknown-key", "unknown key `rules` in `user.toml`, line 3"),
-        (&(good.clone() + "when = \"now\"\n"), "policy::unknown-key", "`when` in `user.toml`, line 6"),
-        (&rule("fs.delete", "", "forbid"), "policy::bad-value", "line 2; `fs.delete` is not a capability name"),
+        (
+            &(good.clone() + "when = \"now\"\n"),
+            "policy::unknown-key",
+            "`when` in `user.toml`, line 6",
+        ),
+        (
+            &rule("fs.delete", "", "forbid"),
+            "policy::bad-value",
+            "line 2; `fs.delete` is not a capability name",
+        ),
         (&rule("env", "A*B", "forbid"), "policy::bad-value", "line 3; `A*B`"),
         (&rule("http.read", "a.*.org", "forbid"), "policy::bad-value", "line 3"),
         (&rule("http.read", "a.org:0", "forbid"), "policy::bad-value", "1 to 65535"),
@@ -40,7 +49,11 @@ fn bad_files_are_refused_with_the_line() {
         (&rule("fs.read", "workspace/../x", "forbid"), "policy::bad-value", "`..`"),
         (&rule("clock", "slow", "forbid"), "policy::bad-value", "`deterministic`"),
         (&rule("env", "", "deny"), "policy::bad-value", "line 3; `deny`"),
-        ("[[rule]]\ncapability = \"env\"\ndecision = \"forbid\"", "policy::missing-key", "`reason` is missing"),
+        (
+            "[[rule]]\ncapability = \"env\"\ndecision = \"forbid\"",
+            "policy::missing-key",
+            "`reason` is missing",
+        ),
         (&good.replace("\"r\"", "\"  \""), "policy::missing-key", "`reason` is missing"),
         ("[[rule]]\nreason = \"r\"", "policy::missing-key", "`capability` is missing"),
         ("[default]\n\"nope\" = \"forbid\"", "policy::bad-value", "line 2; `nope`"),
@@ -57,18 +70,37 @@ fn rules_that_cannot_matter_are_refused() {
     let allow_list = "[default]\nenv = \"forbid\"\n";
     for (text, message) in [
         (rule("env", "HOME", "allow"), "line 1, can never matter: this layer can only take away"),
-        (rule("env", "HOME", "forbid").repeat(2), "line 6, can never matter: line 1 already decides it"),
+        (
+            rule("env", "HOME", "forbid").repeat(2),
+            "line 6, can never matter: line 1 already decides it",
+        ),
         (rule("env", "", "forbid") + &rule("env", "HOME", "prompt"), "line 1 already decides it"),
-        (rule("env", "HOME", "prompt") + &rule("env", "", "forbid"), "line 1, can never matter: line 6"),
-        (rule("fs.read", "/a/b", "prompt") + &rule("fs.read", "elsewhere", "prompt"), "line 6 already"),
-        (rule("http.read", "*.org", "forbid") + &rule("http.read", "a.org:80", "forbid"), "line 1 already"),
+        (
+            rule("env", "HOME", "prompt") + &rule("env", "", "forbid"),
+            "line 1, can never matter: line 6",
+        ),
+        (
+            rule("fs.read", "/a/b", "prompt") + &rule("fs.read", "elsewhere", "prompt"),
+            "line 6 already",
+        ),
+        (
+            rule("http.read", "*.org", "forbid") + &rule("http.read", "a.org:80", "forbid"),
+            "line 1 already",
+        ),
         ("[default]\nenv = \"allow\"".to_owned(), "leave the default out"),
-        (allow_list.to_owned() + &rule("env", "HOME", "forbid"), "`forbid` is the default of `env`"),
+        (
+            allow_list.to_owned() + &rule("env", "HOME", "forbid"),
+            "`forbid` is the default of `env`",
+        ),
     ] {
         refused(&text, "policy::useless-rule", message);
     }
-    let carved = allow_list.to_owned() + &rule("env", "A*", "allow") + &rule("env", "AWS*", "forbid");
-    assert!(Layer::parse(LayerKind::User, "f", &carved).is_ok(), "a forbid inside an allow matters");
+    let carved =
+        allow_list.to_owned() + &rule("env", "A*", "allow") + &rule("env", "AWS*", "forbid");
+    assert!(
+        Layer::parse(LayerKind::User, "f", &carved).is_ok(),
+        "a forbid inside an allow matters"
+    );
 }
 
 #[test]
@@ -80,7 +112,8 @@ fn a_profile_has_no_defaults_and_never_allows_programs() {
 
 #[test]
 fn forbidding_to_read_forbids_to_write() {
-    let layer = rule("fs.read", "workspace/Keys", "forbid") + &rule("http.read", "*.evil.org", "forbid");
+    let layer =
+        rule("fs.read", "workspace/Keys", "forbid") + &rule("http.read", "*.evil.org", "forbid");
     let layer = Layer::parse(LayerKind::User, "f", &layer).unwrap();
     let policy = Policy::new(Profile::Trusted, vec![layer]);
     for (request, verdict) in [
@@ -99,8 +132,10 @@ fn forbidding_to_read_forbids_to_write() {
 
 #[test]
 fn an_allow_list_lets_only_its_own_through() {
-    let text = "[default]\n\"http.read\" = \"forbid\"\n".to_owned() + &rule("http.read", "*.wikipedia.org", "allow");
-    let policy = Policy::new(Profile::NetReadOnly, vec![Layer::parse(LayerKind::Host, "f", &text).unwrap()]);
+    let text = "[default]\n\"http.read\" = \"forbid\"\n".to_owned()
+        + &rule("http.read", "*.wikipedia.org", "allow");
+    let policy =
+        Policy::new(Profile::NetReadOnly, vec![Layer::parse(LayerKind::Host, "f", &text).unwrap()]);
     for (request, verdict) in [
         ("http.read:en.wikipedia.org", Verdict::Allow),
         ("http.read:*.wikipedia.org", Verdict::Allow),
@@ -128,10 +163,25 @@ fn the_explanation_names_the_rule_and_the_way_out() {
     let capped = Policy::new(Profile::Offline, vec![cap]);
     for (policy, request, by, remedy) in [
         (&plain, "env:HOME", "profile `offline`", "approve it with `--approve 'env:HOME'`"),
-        (&plain, "env:AWS_KEY", "user policy", "change the rule at `user.toml:1` (env `AWS_*`: forbid); approve it with `--approve 'env:AWS_KEY'`"),
+        (
+            &plain,
+            "env:AWS_KEY",
+            "user policy",
+            "change the rule at `user.toml:1` (env `AWS_*`: forbid); approve it with `--approve 'env:AWS_KEY'`",
+        ),
         (&plain, "http.read:a.org", "profile `offline`", "run with `--profile net-read-only`"),
-        (&plain, "socket:a.org:22", "profile `offline`", "run with `--profile trusted`; leave out `--deny 'socket:*.org'`; approve it with `--approve 'socket:a.org:22'`"),
-        (&capped, "fs.write:workspace/.git", "profile `offline`", "run with `--profile workspace-write`; use a bundle signed by a key that is trusted up to `workspace-write`; approve it with `--approve 'fs.write:workspace/.git'`"),
+        (
+            &plain,
+            "socket:a.org:22",
+            "profile `offline`",
+            "run with `--profile trusted`; leave out `--deny 'socket:*.org'`; approve it with `--approve 'socket:a.org:22'`",
+        ),
+        (
+            &capped,
+            "fs.write:workspace/.git",
+            "profile `offline`",
+            "run with `--profile workspace-write`; use a bundle signed by a key that is trusted up to `workspace-write`; approve it with `--approve 'fs.write:workspace/.git'`",
+        ),
         (&plain, "kv:cache", "profile `offline`", ""),
     ] {
         let explanation = explain(policy, request);
@@ -145,7 +195,14 @@ fn the_explanation_names_the_rule_and_the_way_out() {
 #[test]
 fn following_the_remedy_leads_to_an_allow() {
     for profile in Profile::ALL {
-        for request in ["fs.read:/it's", "fs.write:/x", "http.write:[::1]:8080", "secret:k@a.org", "exec:bash", "mcp:s/t"] {
+        for request in [
+            "fs.read:/it's",
+            "fs.write:/x",
+            "http.write:[::1]:8080",
+            "secret:k@a.org",
+            "exec:bash",
+            "mcp:s/t",
+        ] {
             let explanation = explain(&Policy::new(profile, Vec::new()), request);
             let (mut profile, mut answers) = (profile, Answers::default());
             for step in &explanation.remedy {
@@ -159,7 +216,8 @@ fn following_the_remedy_leads_to_an_allow() {
                     }
                 }
             }
-            let decision = Policy::new(profile, Vec::new()).decide(&explanation.request.capability, &answers);
+            let decision =
+                Policy::new(profile, Vec::new()).decide(&explanation.request.capability, &answers);
             assert_eq!(decision.verdict, Verdict::Allow, "{request}: {:?}", explanation.remedy);
         }
     }
@@ -168,10 +226,17 @@ fn following_the_remedy_leads_to_an_allow() {
 #[test]
 fn what_is_granted_carries_its_origin_and_the_rest_is_refused() {
     let policy = Policy::new(Profile::Offline, Vec::new());
-    let ask = |text: &str| Request::required(Answers::capability(text).unwrap(), "r", Origin::BuiltIn);
-    let requests = [ask("fs.read:workspace"), ask("env:HOME"), ask("env:LANG").optional(), ask("http.read:a.org")];
+    let ask =
+        |text: &str| Request::required(Answers::capability(text).unwrap(), "r", Origin::BuiltIn);
+    let requests = [
+        ask("fs.read:workspace"),
+        ask("env:HOME"),
+        ask("env:LANG").optional(),
+        ask("http.read:a.org"),
+    ];
     let verdicts = policy.grant(&requests, &Answers::from_flags(["env:HOME"]).unwrap());
-    let granted: Vec<_> = verdicts.granted.iter().map(|g| format!("{} {}", g.capability, g.origin)).collect();
+    let granted: Vec<_> =
+        verdicts.granted.iter().map(|g| format!("{} {}", g.capability, g.origin)).collect();
     assert_eq!(granted.len(), 2);
     assert!(granted[0].starts_with("fs.read:workspace policies/offline.toml:"), "{granted:?}");
     assert_eq!(granted[1], "env:HOME `--approve env:HOME`");
@@ -185,7 +250,9 @@ fn what_is_granted_carries_its_origin_and_the_rest_is_refused() {
 
 #[test]
 fn an_explanation_is_json() {
-    let json = serde_json::to_value(explain(&Policy::new(Profile::Offline, Vec::new()), "env:HOME")).unwrap();
+    let json =
+        serde_json::to_value(explain(&Policy::new(Profile::Offline, Vec::new()), "env:HOME"))
+            .unwrap();
     assert_eq!(json["verdict"], "prompt");
     assert_eq!(json["request"]["capability"], "env:HOME");
     assert_eq!(json["request"]["origin"], "plugin.toml:9");

@@ -1,5 +1,9 @@
-//! Deciding takes no memory. A file of its own, because it replaces the allocator of the whole process.
-#![allow(unsafe_code, reason = "an allocator cannot be written without; this one counts and passes on")]
+//! Deciding takes no memory. A file of its own, because it replaces the allocator of the whole
+//! process.
+#![allow(
+    unsafe_code,
+    reason = "an allocator cannot be written without; this one counts and passes on"
+)]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use ringfence_capability::Profile;
@@ -53,7 +57,11 @@ fn deciding_does_not_allocate() {
         ] {
             let capability = Answers::capability(request).unwrap();
             let mut verdict = None;
-            assert_eq!(allocations(|| verdict = Some(policy.decide(&capability, &answers))), 0, "{request}");
+            assert_eq!(
+                allocations(|| verdict = Some(policy.decide(&capability, &answers))),
+                0,
+                "{request}"
+            );
             assert!(verdict.is_some());
         }
     }

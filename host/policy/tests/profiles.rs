@@ -13,13 +13,19 @@ const ROWS: &[(&str, &[&str])] = &[
     ("write the workspace", &["fs.write:workspace", "fs.write:workspace/out"]),
     ("write a protected name", &["fs.write:workspace/.git", "fs.write:workspace/a/.VSCODE/b"]),
     ("write elsewhere", &["fs.write:/tmp/x"]),
-    ("http `read` to requested hosts", &["http.read:example.org", "http.read:*", "http.read:*.example.org:8080"]),
+    (
+        "http `read` to requested hosts",
+        &["http.read:example.org", "http.read:*", "http.read:*.example.org:8080"],
+    ),
     ("http `write` to requested hosts", &["http.write:example.org", "http.write:*"]),
     ("sockets", &["socket:example.org:22"]),
     ("named env, config", &["env:HOME", "config:theme"]),
     ("secrets", &["secret:key@example.org"]),
     ("kv", &["kv:cache"]),
-    ("clock, random", &["clock:real", "clock:deterministic", "random:real", "random:deterministic"]),
+    (
+        "clock, random",
+        &["clock:real", "clock:deterministic", "random:real", "random:deterministic"],
+    ),
     ("model", &["model:small"]),
     ("tool, agent", &["tool:search", "agent:helper"]),
     ("mcp", &["mcp:server/tool"]),
@@ -55,7 +61,8 @@ fn the_documented_table_is_what_is_decided() {
         for (cell, profile) in row[1..].iter().zip(Profile::ALL) {
             for request in *requests {
                 let policy = Policy::new(profile, Vec::new());
-                let decision = policy.decide(&Answers::capability(request).unwrap(), &Answers::default());
+                let decision =
+                    policy.decide(&Answers::capability(request).unwrap(), &Answers::default());
                 assert_eq!(decision.verdict, verdict(cell), "{label}: {request} under {profile}");
             }
         }
@@ -65,7 +72,9 @@ fn the_documented_table_is_what_is_decided() {
 #[test]
 fn every_kind_has_a_row() {
     for kind in Kind::ALL {
-        let row = ROWS.iter().any(|(_, requests)| requests.iter().any(|r| r.starts_with(&format!("{kind}:"))));
+        let row = ROWS
+            .iter()
+            .any(|(_, requests)| requests.iter().any(|r| r.starts_with(&format!("{kind}:"))));
         assert!(row, "{kind}");
     }
 }

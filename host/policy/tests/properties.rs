@@ -36,7 +36,8 @@ fn default() -> impl Strategy<Value = String> {
 }
 
 fn layer() -> impl Strategy<Value = Layer> {
-    // Many random layers have a rule that could not matter and are refused; those that are left count.
+    // Many random layers have a rule that could not matter and are refused; those that are left
+    // count.
     (default(), rules()).prop_filter_map("a layer that says something", |(default, rules)| {
         Layer::parse(LayerKind::User, "user.toml", &(default + &rules.concat())).ok()
     })
@@ -102,7 +103,8 @@ proptest! {
     fn asking_for_more_never_gets_more(
         profile in profile(), layer in layer(), wide in request(), narrow in request(),
     ) {
-        // A directory may be granted although a protected name below it asks: that is checked at the write.
+        // A directory may be granted although a protected name below it asks: that is checked at
+        // the write.
         let writes = matches!(wide, Capability::FsWrite(_));
         if wide.contains(&narrow) && !writes {
             let (policy, none) = (Policy::new(profile, vec![layer]), Answers::default());

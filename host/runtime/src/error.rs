@@ -20,6 +20,9 @@ pub enum RunError {
     /// The component cannot be linked.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// A granted directory cannot be given to the plugin.
+    #[error(transparent)]
+    Directory(#[from] ringfence_interfaces::fs::FsRootError),
     /// The engine, a limit or a trap.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -118,6 +121,7 @@ impl RunError {
             Self::Bundle(error) => Some(error),
             Self::Policy(error) => Some(error),
             Self::Link(error) => Some(error),
+            Self::Directory(error) => Some(error),
             Self::Engine(error) => Some(error),
             Self::Value(error) => Some(error),
             Self::Output(error) => Some(error),

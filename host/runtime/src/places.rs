@@ -9,6 +9,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use ringfence_capability::{Capability, GrantSet, PathScope, Place};
 
+use ringfence_interfaces::fs::Opened;
+
 use crate::RunError;
 
 /// Where things are, as real paths.
@@ -43,6 +45,32 @@ impl Places {
             Place::Workspace => self.workspace.join(scope.path()),
             Place::Elsewhere => PathBuf::from(scope.path()),
         }
+    }
+
+    /// Opens what a granted scope names. A path inside the workspace cannot lead out of it.
+    pub(crate) fn open_scope(&self, scope: &PathScope) -> io::Result<Opened> {
+        let (dir, path) = match scope.place() {
+            Place::Workspace => (self.workspace.as_path(), Path::new(scope.path())),
+            Place::Elsewhere => {
+                let path = Path::new(scope.path());
+                let parent = path.parent().unwrap_or(Path::new("/"));
+                (parent, path.file_name().map_or(Path::new("."), Path::new))
+            }
+        };
+        let dir = Dir::open_ambient_dir(dir, ambient_authority())?;
+        let metadata = dir.symlink_metadata(path)?;
+        if metadata.is_dir() {
+            return Ok(Opened::Dir(dir.open_dir(path)?));
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|_| metadata.is_file()) else {
+            return Err(io::Error::other("it is neither a directory nor a plain file"));
+        };
+        let parent = match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => dir.open_dir(parent)?,
+            None => dir,
+        };
+        Ok(Opened::File { parent, name: name.to_owned() })
     }
 
     /// Returns the directory the state of this host is in, if it keeps any.

@@ -7,13 +7,13 @@ use ringfence_bundle::Plugin;
 use ringfence_bundle::inspect::PluginKind;
 use ringfence_capability::{Capability, GrantSet, Kind, Limits};
 use ringfence_engine::{Bounds, Engine, Meter, Source};
-use ringfence_interfaces::fs::FsRoots;
+use ringfence_interfaces::fs::{FsRoots, ProtectedNames};
 use ringfence_interfaces::http::{
     AddressRules, AttachedSecret, HttpConfig, HttpHooks, HttpRules, SecretValue, danger,
 };
 use ringfence_interfaces::kv::KvCtx;
 use ringfence_interfaces::{Blocking, Effects, HostState, Observer, Output, Setup};
-use ringfence_policy::ProtectedNames;
+use ringfence_policy as policy;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
@@ -41,6 +41,7 @@ pub struct Prepared {
     addresses: AddressRules,
     observer: Arc<dyn Observer>,
     source: Source,
+    blocking: Blocking,
 }
 
 /// One run's store and what watches over it.
@@ -65,7 +66,7 @@ impl Prepared {
         source: Source,
     ) -> Result<Self, RunError> {
         let grants = plan.verdicts.granted;
-        offered(&grants)?;
+        offered(&grants, &host.places)?;
         let secrets = secrets(plugin, &grants, &options)?;
         Ok(Self {
             engine: host.engine.clone(),
@@ -84,6 +85,7 @@ impl Prepared {
             addresses: addresses(&options)?,
             observer: options.observer.unwrap_or_else(|| Arc::new(Silence)),
             source,
+            blocking: Blocking::Here,
         })
     }
 
@@ -113,7 +115,6 @@ impl Prepared {
         let log = RunLog::start(&self.identity, Arc::clone(&self.log), what)?;
         let effects: Effects = log.effects();
         let state = HostState::new(self.setup(&meter, &effects, stdio, args)?);
-        let state = state.map_err(|error| ringfence_engine::EngineError::from_run(error, &meter))?;
         let mut store = Store::new(self.engine.wasmtime(), state);
         let bounds = self.engine.bound(&mut store, &meter, HostState::limiter);
         Ok(Running { store, bounds, meter, log })
@@ -132,20 +133,16 @@ impl Prepared {
             secrets: Arc::clone(&self.secrets),
             ..HttpConfig::new(rules, Arc::clone(meter), Arc::clone(effects))
         });
-        let protected = |name: &str| ProtectedNames::built_in().matches(name);
-        let places = Arc::clone(&self.places);
-        let fs = FsRoots::from_grants(&self.grants, |scope| Ok(places.path(scope)), protected, meter, effects)
-            .map_err(|source| RunError::Place {
-                what: "granted directory",
-                path: self.display.clone(),
-                source,
-            })?;
-        let database = self.places.state().map(|state| state.join("kv.sqlite"));
+        let fs = FsRoots::from_grants(&self.grants, |scope| self.places.open_scope(scope))?;
+        // Without a state directory no `kv` grant gets this far, so the path is never used.
+        let database = self.places.state().map(|state| state.join("kv.sqlite")).unwrap_or_default();
         Ok(Setup {
             grants: Arc::clone(&self.grants),
             meter: Arc::clone(meter),
             observer: Arc::clone(&self.observer),
             fs,
+            protected: ProtectedNames::new(|name| policy::ProtectedNames::built_in().matches(name)),
+            effects: Arc::clone(effects),
             http,
             kv: KvCtx::new(&self.grants, database, Arc::clone(meter), Arc::clone(effects)),
             args: args.to_vec(),
@@ -154,19 +151,25 @@ impl Prepared {
             stdin: stdio.stdin.map(Bytes::from),
             stdout: Output::new(stdio.stdout, meter),
             stderr: Output::new(stdio.stderr, meter),
-            blocking: Blocking::Here,
+            blocking: self.blocking,
         })
     }
 }
 
 /// Refuses grants that this version decides about but has no interface for.
-fn offered(grants: &GrantSet) -> Result<(), RunError> {
+fn offered(grants: &GrantSet, places: &Places) -> Result<(), RunError> {
     for grant in grants.iter() {
         match grant.capability.kind() {
             Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp | Kind::Exec => {
                 return Err(RunError::NotOffered {
                     capability: grant.capability.to_string(),
                     why: "there is no interface for it yet",
+                });
+            }
+            Kind::Kv if places.state().is_none() => {
+                return Err(RunError::NotOffered {
+                    capability: grant.capability.to_string(),
+                    why: "this host keeps no state; give it a state directory",
                 });
             }
             Kind::FsRead
@@ -221,18 +224,24 @@ fn secrets(
         };
         let value = options.secrets.get(name.as_str()).ok_or_else(missing)?;
         let value = SecretValue::new(value.0.clone());
-        let secret = AttachedSecret::new(name.clone(), host.clone(), &used.header, &used.format, value);
-        attached.push(secret.map_err(|_| RunError::NotOffered {
+        let unsendable = || RunError::NotOffered {
             capability: capability.to_string(),
             why: "its header or format cannot be sent",
-        })?);
+        };
+        let header = used.header.parse::<http::HeaderName>().map_err(|_| unsendable())?;
+        let secret = AttachedSecret::new(name.clone(), host.clone(), header, &used.format, value);
+        attached.push(secret.map_err(|_| unsendable())?);
     }
     Ok(attached.into())
 }
 
 fn addresses(options: &RunOptions) -> Result<AddressRules, RunError> {
-    danger::also(AddressRules::public_only(), &options.addresses).map_err(|_| RunError::NotOffered {
-        capability: options.addresses.join(", "),
-        why: "an address range is written like 127.0.0.1/32",
-    })
+    let read = |text: &String| {
+        text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into)).map_err(|_| {
+            let what = "an address range is written like 127.0.0.0/8";
+            RunError::NotOffered { capability: text.clone(), why: what }
+        })
+    };
+    let networks = options.addresses.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(danger::also(AddressRules::public_only(), networks))
 }

@@ -21,7 +21,8 @@ fn a_command_for_wasi_01_becomes_a_command_component() {
 
 #[test]
 fn a_module_with_wit_types_becomes_a_component_with_its_functions() {
-    let (resolve, world) = resolve(&["package a:b;\nworld w { export f: func(a: string) -> u32; }"]);
+    let (resolve, world) =
+        resolve(&["package a:b;\nworld w { export f: func(a: string) -> u32; }"]);
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let component = adapt(&module, "x.wasm").unwrap();
@@ -46,7 +47,7 @@ fn what_cannot_be_adapted_is_refused_with_the_cause() {
 #[test]
 fn a_damaged_module_never_panics() {
     let module = wat::parse_str(COMMAND).unwrap();
-    for seed in 0..20_000 {
+    for seed in 0..500 {
         let _ = adapt(&mutated(&module, seed), "x.wasm");
     }
 }

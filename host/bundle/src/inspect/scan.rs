@@ -4,7 +4,10 @@ use super::docs::{self, Docs};
 use super::{Extern, MAX_EXTERNS, Producer};
 use crate::{BundleError, imports};
 use std::borrow::Cow;
-use wasmparser::{KnownCustom, Parser, Payload, ProducersSectionReader};
+use wasmparser::{
+    ComponentExternalKind, ComponentTypeRef, KnownCustom, Parser, Payload, ProducersSectionReader,
+    TypeBounds,
+};
 
 /// The most producers that are listed.
 const MAX_PRODUCERS: usize = 64;
@@ -41,9 +44,8 @@ impl Scan {
 
 /// Reads the sections of `component`, which is not validated by this.
 pub(super) fn scan(component: &[u8], display: &str) -> Result<Scan, BundleError> {
-    let too_complex = |what, limit| {
-        Err(BundleError::TooComplex { path: display.to_owned(), what, limit })
-    };
+    let too_complex =
+        |what, limit| Err(BundleError::TooComplex { path: display.to_owned(), what, limit });
     let mut scan = Scan::default();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(component) {
@@ -56,12 +58,19 @@ pub(super) fn scan(component: &[u8], display: &str) -> Result<Scan, BundleError>
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    scan.imports.push(named(import.map_err(invalid)?.name.name));
+                    let import = import.map_err(invalid)?;
+                    // A type that is only named is nothing the host could link.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        scan.imports.push(named(import.name.name));
+                    }
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    scan.exports.push(named(export.map_err(invalid)?.name.name));
+                    let export = export.map_err(invalid)?;
+                    if export.kind != ComponentExternalKind::Type {
+                        scan.exports.push(named(export.name.name));
+                    }
                 }
             }
             Payload::CustomSection(section) => match section.name() {

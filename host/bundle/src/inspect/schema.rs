@@ -250,7 +250,8 @@ impl<'a> Builder<'a> {
     }
 
     fn tuple(&mut self, types: &[Type], depth: usize) -> Schema {
-        let items: Vec<Value> = types.iter().map(|ty| self.ty(ty, depth)).collect::<Result<_, _>>()?;
+        let items: Vec<Value> =
+            types.iter().map(|ty| self.ty(ty, depth)).collect::<Result<_, _>>()?;
         let count = items.len();
         Ok(json!({
             "type": "array", "prefixItems": items, "items": false,

@@ -1,5 +1,11 @@
 //! Interfaces of components made from WIT, whole and damaged.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string, clippy::format_collect, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "tests"
+)]
 
 use super::*;
 use crate::testing::{component, mutated, resolve, told};
@@ -73,7 +79,8 @@ fn functions_are_found_by_every_form_of_their_name() {
     let both = ["test:types/all#plain", "test:types/other#plain"].map(str::to_owned).to_vec();
     let ambiguous = NoFunction::Ambiguous { name: "plain".to_owned(), candidates: both };
     assert_eq!(all.function("plain").unwrap_err(), ambiguous);
-    let unknown = NoFunction::Unknown { name: "bites".to_owned(), nearest: Some("bytes".to_owned()) };
+    let unknown =
+        NoFunction::Unknown { name: "bites".to_owned(), nearest: Some("bytes".to_owned()) };
     assert_eq!(all.function("bites").unwrap_err(), unknown);
 }
 
@@ -82,7 +89,8 @@ fn types_are_shown_as_wit() {
     let all = interface(&[TYPES]);
     let shown = |name: &str| {
         let function = all.function(name).unwrap();
-        let params: Vec<_> = function.params.iter().map(|p| format!("{}: {}", p.name, p.ty)).collect();
+        let params: Vec<_> =
+            function.params.iter().map(|p| format!("{}: {}", p.name, p.ty)).collect();
         (params.join(", "), function.result.clone().unwrap_or_default())
     };
     assert_eq!(shown("record-in"), ("request: point".into(), "result<line, shape>".into()));
@@ -115,10 +123,14 @@ fn check(name: &str, good: &[Value], bad: &[Value]) {
 
 #[test]
 fn the_schemas_take_exactly_what_the_mapping_says() {
-    let plain = |c: Value, d: &str, e: Value| json!({ "a": true, "b": 255, "c": c, "d": d, "e": e });
+    let plain =
+        |c: Value, d: &str, e: Value| json!({ "a": true, "b": 255, "c": c, "d": d, "e": e });
     check(
         "all.plain",
-        &[plain(json!(i64::MIN), "é", json!("NaN")), plain(json!("-9223372036854775808"), "𝄞", json!(1))],
+        &[
+            plain(json!(i64::MIN), "é", json!("NaN")),
+            plain(json!("-9223372036854775808"), "𝄞", json!(1)),
+        ],
         &[
             plain(json!("x"), "é", json!(1)),
             plain(json!(1), "ab", json!(1)),
@@ -129,7 +141,11 @@ fn the_schemas_take_exactly_what_the_mapping_says() {
             json!([]),
         ],
     );
-    check("bytes", &[json!({ "data": "AAE=" }), json!({ "data": [0, 255] })], &[json!({ "data": [256] })]);
+    check(
+        "bytes",
+        &[json!({ "data": "AAE=" }), json!({ "data": [0, 255] })],
+        &[json!({ "data": [256] })],
+    );
     check(
         "record-in",
         &[json!({ "x": 1 }), json!({ "x": 1, "label": null }), json!({ "x": 1, "label": "a" })],
@@ -154,7 +170,11 @@ fn the_schemas_take_exactly_what_the_mapping_says() {
             json!({ "c": "red", "a": [], "s": "none", "t": [1, "a", 2], "n": null }),
         ],
     );
-    check("fixed", &[json!({ "four": [1, 2, 3, 4] })], &[json!({ "four": "AAAAAA==" }), json!({ "four": [1] })]);
+    check(
+        "fixed",
+        &[json!({ "four": [1, 2, 3, 4] })],
+        &[json!({ "four": "AAAAAA==" }), json!({ "four": [1] })],
+    );
     let handle = json!({ "resource": "counter", "handle": 3 });
     check(
         "counter.increment",
@@ -180,7 +200,8 @@ fn of_a_result_at_the_top_only_the_good_half_is_output() {
 
 #[test]
 fn comments_travel_in_a_section_of_their_own() {
-    let text = TYPES.replace("x: s32", "/// To the right.\nx: s32").replace("red,", "/// Warm.\nred,");
+    let text =
+        TYPES.replace("x: s32", "/// To the right.\nx: s32").replace("red,", "/// Warm.\nred,");
     let text = text.replace("    bytes: func", "    /// Copies bytes.\n    bytes: func");
     let (resolve, world) = resolve(&[&text]);
     let bytes = component(&[&text]);
@@ -194,7 +215,10 @@ fn comments_travel_in_a_section_of_their_own() {
     assert_eq!(point["properties"]["x"]["description"], "To the right.");
     let color = &input(&all, "mixed")["$defs"]["color"];
     assert_eq!(color["oneOf"][0], json!({ "const": "red", "description": "Warm." }));
-    assert!(wit_component::decode(&docs::embed(&bytes, &resolve, world)).is_ok(), "others ignore it");
+    assert!(
+        wit_component::decode(&docs::embed(&bytes, &resolve, world)).is_ok(),
+        "others ignore it"
+    );
 }
 
 #[test]
@@ -220,11 +244,18 @@ fn the_comments_other_tools_write_are_read_and_cannot_break_a_component() {
 
 #[test]
 fn the_kind_follows_from_the_exports() {
-    let wasi = |package: &str, item: &str| format!("package wasi:{package};\ninterface {item} {{ run: func() -> result; }}");
+    let wasi = |package: &str, item: &str| {
+        format!("package wasi:{package};\ninterface {item} {{ run: func() -> result; }}")
+    };
     for (package, export, kind, generation) in [
         (wasi("cli@0.2.6", "run"), "wasi:cli/run@0.2.6", PluginKind::Command, "0.2"),
         (wasi("cli@0.3.0", "run"), "wasi:cli/run@0.3.0", PluginKind::Command, "0.3"),
-        (wasi("http@0.2.6", "incoming-handler"), "wasi:http/incoming-handler@0.2.6", PluginKind::HttpHandler, "0.2"),
+        (
+            wasi("http@0.2.6", "incoming-handler"),
+            "wasi:http/incoming-handler@0.2.6",
+            PluginKind::HttpHandler,
+            "0.2",
+        ),
         (wasi("http@0.3.0", "handler"), "wasi:http/handler@0.3.0", PluginKind::HttpHandler, "0.3"),
     ] {
         let world = format!("package test:x;\nworld w {{ export {export}; }}");
@@ -243,16 +274,21 @@ fn the_kind_follows_from_the_exports() {
 #[test]
 fn imports_have_their_version_and_class() {
     let clocks = "package wasi:clocks@0.2.6;\ninterface wall-clock { now: func() -> u64; }";
-    let world = "package test:x;\nworld w { import wasi:clocks/wall-clock@0.2.6; import mine: func(); }";
+    let world = "package test:x;\nworld w { import wasi:clocks/wall-clock@0.2.6; import mine: func(); record r { a: u8 } export f: func(a: r); }";
     let bytes = component(&[clocks, world]);
     let found = inspect(&bytes, "x.wasm").unwrap();
     let names: Vec<&str> = found.imports.iter().map(|import| import.name.as_str()).collect();
-    assert!(names.contains(&"mine") && names.contains(&"wasi:clocks/wall-clock@0.2.6"), "{names:?}");
+    assert_eq!(names, ["wasi:clocks/wall-clock@0.2.6", "mine"], "a named type is no import");
     let clock = found.imports.iter().find(|import| import.version.is_some()).unwrap();
     assert_eq!(clock.version.as_ref().unwrap().to_string(), "0.2.6");
     assert!(matches!(clock.class(), ImportClass::Needs(_)));
     assert_eq!(imports(&bytes, "x.wasm").unwrap(), found.imports);
-    assert!(found.producers.iter().any(|p| (p.field.as_str(), p.name.as_str()) == ("processed-by", "wit-component")));
+    assert!(
+        found
+            .producers
+            .iter()
+            .any(|p| (p.field.as_str(), p.name.as_str()) == ("processed-by", "wit-component"))
+    );
 }
 
 /// Returns a component with one exported function whose parameter is type `last` of these.
@@ -302,13 +338,13 @@ fn a_component_with_too_much_is_refused() {
 }
 
 #[test]
-fn a_component_the_decoder_cannot_cope_with_is_refused() {
-    // An interface that exports a type of the world: valid, and beyond what WIT can say.
+fn a_valid_component_beyond_what_wit_can_say_is_refused() {
+    // An interface that names a type which had no name where it was used before.
     let bytes = wat::parse_str(
         "(component
-           (type $t (record (field \"a\" u32)))
-           (export $e \"t\" (type $t))
-           (instance $i (export \"u\" (type $e)))
+           (type $l (list u8))
+           (import \"f\" (func (param \"p\" $l)))
+           (instance $i (export \"u\" (type $l)))
            (export \"a:b/c\" (instance $i)))",
     );
     let told = told(&inspect(&bytes.unwrap(), "x.wasm").unwrap_err());
@@ -322,7 +358,9 @@ fn what_is_no_component_is_refused() {
         let (resolve, world) = resolve(&[TYPES]);
         wit_component::encode(&resolve, resolve.worlds[world].package.unwrap()).unwrap()
     };
-    for bytes in [b"".as_slice(), b"\0asm\x01\0\0\0", b"\0asm\x0d\0", &whole[..whole.len() - 1], &wit] {
+    for bytes in
+        [b"".as_slice(), b"\0asm\x01\0\0\0", b"\0asm\x0d\0", &whole[..whole.len() - 1], &wit]
+    {
         let told = told(&inspect(bytes, "x.wasm").unwrap_err());
         assert!(told.contains("`x.wasm` is not a valid component\n  cause: "), "{told}");
     }
@@ -333,7 +371,7 @@ fn a_damaged_component_never_panics() {
     let (resolve, world) = resolve(&[TYPES]);
     let whole = docs::embed(&component(&[TYPES]), &resolve, world);
     let mut still_good = 0;
-    for seed in 0..400_000 {
+    for seed in 0..4_000 {
         still_good += usize::from(inspect(&mutated(&whole, seed), "x.wasm").is_ok());
     }
     assert!(still_good > 0, "some damage must get past the validator, or this tests only that");

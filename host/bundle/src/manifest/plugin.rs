@@ -34,7 +34,8 @@ pub(super) fn manifest(document: &Document<'_>) -> Result<Manifest, BundleError>
         Some(value) => line(&value, MAX_DESCRIPTION_CHARS)?.to_owned(),
         None => String::new(),
     };
-    let license = plugin.value("license").map(|value| line(&value, MAX_LICENSE_CHARS)).transpose()?;
+    let license =
+        plugin.value("license").map(|value| line(&value, MAX_LICENSE_CHARS)).transpose()?;
     Ok(Manifest {
         version: version(&plugin.required("version", "version = \"0.1.0\"")?)?,
         description,
@@ -58,7 +59,9 @@ pub(super) fn line<'v>(value: &Value<'_, 'v>, most: usize) -> Result<&'v str, Bu
         return Err(value.refuse("short text", "it is too long"));
     }
     if text.chars().any(hidden) {
-        return Err(value.refuse("line of text", "control and direction characters are not allowed"));
+        return Err(
+            value.refuse("line of text", "control and direction characters are not allowed")
+        );
     }
     Ok(text)
 }
@@ -97,7 +100,9 @@ fn component(value: &Value<'_, '_>) -> Result<String, BundleError> {
         return refuse("it has at most 512 characters, and no control characters");
     }
     if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return refuse("it stays in the directory of the manifest: no `..`, no `.` and no empty parts");
+        return refuse(
+            "it stays in the directory of the manifest: no `..`, no `.` and no empty parts",
+        );
     }
     Ok(text.to_owned())
 }
@@ -109,7 +114,8 @@ fn limits(top: &Table<'_, '_>) -> Result<LimitsRequest, BundleError> {
     let mut asked = Vec::new();
     for limit in Limit::ALL {
         if let Some(value) = table.value(limit.name()) {
-            let number = limit.parse(value.text_or_number()?).map_err(|source| value.wrong(source))?;
+            let number =
+                limit.parse(value.text_or_number()?).map_err(|source| value.wrong(source))?;
             asked.push((*limit, number));
         }
     }

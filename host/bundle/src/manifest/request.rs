@@ -217,9 +217,9 @@ fn names(table: &Table<'_, '_>, make: fn(Name) -> Capability) -> Result<Vec<Atom
 }
 
 fn key_value(table: &Table<'_, '_>, plugin: &str) -> Result<Capability, BundleError> {
-    let size = table.value("size").map(|value| {
-        Limit::Memory.parse(value.text()?).map_err(|source| value.wrong(source))
-    });
+    let size = table
+        .value("size")
+        .map(|value| Limit::Memory.parse(value.text()?).map_err(|source| value.wrong(source)));
     let namespace = match table.value("namespace") {
         Some(value) => value.parse::<Name>()?,
         None => plugin.parse::<Name>().map_err(|source| {
@@ -257,8 +257,17 @@ fn secret(table: &Table<'_, '_>) -> Result<(SecretUse, Vec<Atom>), BundleError> 
 fn header(value: &Value<'_, '_>) -> Result<String, BundleError> {
     // Headers that frame or route the request: a secret there could change where it goes.
     const RESERVED: &[&str] = &[
-        "connection", "content-length", "expect", "forwarded", "host", "keep-alive", "te",
-        "trailer", "transfer-encoding", "upgrade", "via",
+        "connection",
+        "content-length",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
     ];
     let text = value.text()?.to_ascii_lowercase();
     let good = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -292,7 +301,8 @@ fn check_new(
         Err(value.problem(ManifestProblem::Repeated { key, what, how }))
     };
     if requests.len() >= MAX_REQUESTS {
-        let problem = ManifestProblem::TooMany { what: "requested capabilities", limit: MAX_REQUESTS };
+        let problem =
+            ManifestProblem::TooMany { what: "requested capabilities", limit: MAX_REQUESTS };
         return Err(value.problem(problem));
     }
     for earlier in requests {

@@ -75,7 +75,10 @@ effect = "read"
 #[test]
 fn every_key_arrives_where_it_belongs() {
     let manifest = parse(EVERYTHING, "p/plugin.toml").unwrap();
-    assert_eq!((manifest.name.as_str(), manifest.component.as_str()), ("web-fetch", "out/web-fetch.wasm"));
+    assert_eq!(
+        (manifest.name.as_str(), manifest.component.as_str()),
+        ("web-fetch", "out/web-fetch.wasm")
+    );
     assert_eq!(manifest.license.as_deref(), Some("MIT OR Apache-2.0"));
     assert_eq!(manifest.needs_profile, Some(Profile::NetReadOnly));
     assert_eq!(manifest.stub_imports, ["wasi:sockets/*"]);
@@ -135,7 +138,10 @@ fn what_is_left_out_has_its_documented_default() {
     }
     assert!(request("capability = \"clock\"").1, "a request without a list is at its own line");
     let kv = request("capability = \"kv\"").0;
-    assert!(matches!(kv, ringfence_capability::Capability::Kv { size_bytes: DEFAULT_KV_BYTES, .. }));
+    assert!(matches!(
+        kv,
+        ringfence_capability::Capability::Kv { size_bytes: DEFAULT_KV_BYTES, .. }
+    ));
     let secret = &request("capability = \"secret\"\nname = \"K\"\nhosts = [\"a.org\"]").2[0];
     assert_eq!((secret.header.as_str(), secret.format.as_str()), ("authorization", "Bearer {}"));
     let bare = parse(HEAD, "plugin.toml").unwrap();
@@ -200,54 +206,81 @@ fn a_wrong_manifest_is_refused_at_the_place_with_the_fix() {
     }
 }
 
+/// As [`refused`], for a request of which `capability` and `reason` are right and stand first.
+fn request_refused(capability: &str, keys: &str, place: &str, reason: &str) {
+    let head = format!("{HEAD}[[request]]\ncapability = \"{capability}\"\nreason = \"r\"\n");
+    refused(&format!("{head}{keys}\n"), place, reason);
+}
+
 #[test]
-fn a_wrong_request_is_refused_at_the_place_with_the_fix() {
+fn a_request_without_its_usual_keys_is_refused() {
     for (keys, place, reason) in [
         ("capability = \"fs.reed\"", "6:14", "did you mean `fs.read`?"),
         ("capability = \"http.read\"", "6:14", "did you mean `http`?"),
         ("capability = \"sudo\"", "6:14", "the capabilities are `fs.read`"),
-        ("capability = \"env\"\nnames = [\"A\"]\nreason = \"r\"\nhosts = []", "9:1", "unknown key `hosts`"),
         ("path = \".\"", "5:1", "has no `capability`"),
         ("capability = \"fs.read\"", "5:1", "has no `reason`"),
         ("capability = \"fs.read\"\nreason = \" \"", "7:10", "says to the operator"),
-        ("capability = \"fs.read\"\nreason = \"r\"\noptional = \"yes\"", "8:12", "`true` or `false`"),
-        ("capability = \"fs.read\"\nreason = \"r\"\npath = \"../x\"", "8:8", "`..`"),
-        ("capability = \"fs.read\"\nreason = \"r\"\nguest = \"x\"", "8:9", "a guest path is absolute"),
-        ("capability = \"http\"\nreason = \"r\"", "5:1", "has no `hosts`"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = []", "8:9", "it is empty"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = \"a.org\"", "8:9", "a list such as"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = [\"a.org\",\n \"https://b.org/\"]", "9:2", "without `https://`"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = [\"a.org:0\"]", "8:10", "from 1 to 65535"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = [\"a.org:+80\"]", "8:10", "from 1 to 65535"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = [\"127.1\"]", "8:10", "its usual form"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = [\"a.org\", \"A.org\"]", "5:1", "already requested at"),
-        ("capability = \"http\"\nreason = \"r\"\nhosts = [\"a.org\"]\nmethods = \"GET\"", "9:11", "`read` or `write`"),
-        ("capability = \"socket\"\nreason = \"r\"\naddresses = [\"a.org\"]", "8:14", "ends in a port"),
-        ("capability = \"kv\"\nreason = \"r\"\nsize = \"big\"", "8:8", "size such as"),
-        ("capability = \"clock\"\nreason = \"r\"\nsource = \"fake\"", "8:10", "`real` or `deterministic`"),
-        ("capability = \"secret\"\nreason = \"r\"\nname = \"K\"\nhosts = [\"a.org\"]\nheader = \"Host\"", "10:10", "controls how a request travels"),
-        ("capability = \"secret\"\nreason = \"r\"\nname = \"K\"\nhosts = [\"a.org\"]\nformat = \"Bearer\"", "10:10", "one `{}`"),
-        ("capability = \"secret\"\nreason = \"r\"\nname = \"K\"\nhosts = [\"a.org\"]\nformat = \"{}\\r\\nx: y\"", "10:10", "one `{}`"),
     ] {
         refused(&format!("{HEAD}[[request]]\n{keys}\n"), place, reason);
     }
-    let long = format!("{HEAD}[[request]]\ncapability = \"clock\"\nreason = \"{}\"\n", "r".repeat(201));
+    let long = "r".repeat(MAX_REASON_CHARS + 1);
+    let long = format!("{HEAD}[[request]]\ncapability = \"clock\"\nreason = \"{long}\"\n");
     refused(&long, "7:10", "it is too long");
-    let two = |first: &str, second: &str| {
-        let request = |path| {
-            format!("[[request]]\ncapability = \"fs.read\"\nreason = \"r\"\npath = \"{path}\"\nguest = \"/\"\n")
-        };
-        format!("{HEAD}{}{}", request(first), request(second))
+    request_refused("fs.read", "optional = \"yes\"", "8:12", "`true` or `false`");
+    request_refused("env", "names = [\"A\"]\nhosts = []", "9:1", "unknown key `hosts`");
+}
+
+#[test]
+fn a_wrong_scope_is_refused_at_the_place_with_the_fix() {
+    for (capability, keys, place, reason) in [
+        ("fs.read", "path = \"../x\"", "8:8", "`..`"),
+        ("fs.read", "guest = \"x\"", "8:9", "a guest path is absolute"),
+        ("http", "", "5:1", "has no `hosts`"),
+        ("http", "hosts = []", "8:9", "it is empty"),
+        ("http", "hosts = \"a.org\"", "8:9", "a list such as"),
+        ("http", "hosts = [\"a.org\",\n \"https://b.org/\"]", "9:2", "without `https://`"),
+        ("http", "hosts = [\"a.org:0\"]", "8:10", "from 1 to 65535"),
+        ("http", "hosts = [\"a.org:+80\"]", "8:10", "from 1 to 65535"),
+        ("http", "hosts = [\"a.org:\"]", "8:10", "from 1 to 65535"),
+        ("http", "hosts = [\"127.1\"]", "8:10", "its usual form"),
+        ("http", "hosts = [\"a.org\", \"A.org\"]", "5:1", "already requested at"),
+        ("http", "hosts = [\"a.org\"]\nmethods = \"GET\"", "9:11", "`read` or `write`"),
+        ("socket", "addresses = [\"a.org\"]", "8:14", "ends in a port"),
+        ("env", "names = [\"A B\"]", "8:10", "1 to 128 characters"),
+        ("kv", "size = \"big\"", "8:8", "size such as"),
+        ("clock", "source = \"fake\"", "8:10", "`real` or `deterministic`"),
+    ] {
+        request_refused(capability, keys, place, reason);
+    }
+    for (line, reason) in [
+        ("header = \"Host\"", "controls how a request travels"),
+        ("header = \"a b\"", "a name such as `authorization`"),
+        ("format = \"Bearer\"", "one `{}`"),
+        ("format = \"{}\\r\\nx: y\"", "one `{}`"),
+    ] {
+        let keys = format!("name = \"K\"\nhosts = [\"a.org\"]\n{line}");
+        request_refused("secret", &keys, "10:10", reason);
+    }
+}
+
+#[test]
+fn requests_that_exclude_each_other_or_are_too_many_are_refused() {
+    let directory = |path: &str| {
+        let keys = format!("path = \"{path}\"\nguest = \"/\"\n");
+        format!("[[request]]\ncapability = \"fs.read\"\nreason = \"r\"\n{keys}")
     };
-    refused(&two("a", "b"), "10:1", "guest path `/` is already `a`");
+    let two = format!("{HEAD}{}{}", directory("a"), directory("b"));
+    refused(&two, "10:1", "guest path `/` is already `a` at plugin.toml:8");
     let names: Vec<String> = (0..=MAX_REQUESTS).map(|n| format!("\"N{n}\"")).collect();
-    let many = format!("{HEAD}[[request]]\ncapability = \"env\"\nreason = \"r\"\nnames = [{}]\n", names.join(","));
-    refused(&many, "5:1", "more than 500 requested capabilities");
+    let names = format!("names = [{}]", names.join(","));
+    request_refused("env", &names, "5:1", "more than 500 requested capabilities");
 }
 
 #[test]
 fn every_capability_can_be_requested() {
-    let every = "fs.read fs.write http socket env config secret kv clock random model tool agent mcp exec";
+    let every =
+        "fs.read fs.write http socket env config secret kv clock random model tool agent mcp exec";
     for capability in every.split(' ') {
         let keys = match capability {
             "http" => "hosts = [\"a.org\"]",
@@ -256,8 +289,10 @@ fn every_capability_can_be_requested() {
             "env" | "config" | "model" | "tool" | "agent" | "mcp" | "exec" => "names = [\"a/b\"]",
             _ => "",
         };
-        let text = format!("{HEAD}[[request]]\ncapability = \"{capability}\"\nreason = \"r\"\n{keys}\n");
-        let manifest = parse(&text, "plugin.toml").unwrap_or_else(|error| panic!("{}", told(&error)));
+        let text =
+            format!("{HEAD}[[request]]\ncapability = \"{capability}\"\nreason = \"r\"\n{keys}\n");
+        let manifest =
+            parse(&text, "plugin.toml").unwrap_or_else(|error| panic!("{}", told(&error)));
         assert!(manifest.requests[0].capability.kind().name().starts_with(capability));
     }
 }

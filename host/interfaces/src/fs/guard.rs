@@ -98,13 +98,13 @@ pub(super) struct At<'a> {
     pub(super) path: &'a str,
 }
 
-/// Where the file system is worked on, which blocks.
+/// What file calls may do to the thread that polls the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there are two")]
+#[expect(clippy::exhaustive_enums, reason = "a call blocks or it does not")]
 pub enum Blocking {
-    /// On the thread that runs the guest.
-    OnThisThread,
-    /// On another thread.
+    /// They run right there: quicker, for one run per thread.
+    Here,
+    /// They run on another thread, so that other runs go on.
     Elsewhere,
 }
 
@@ -132,8 +132,8 @@ pub(super) enum Refusal {
 }
 
 impl FsGuard {
-    /// Returns the guard of one run over its roots. `blocking` must say what the run's
-    /// `WasiCtxBuilder::allow_blocking_current_thread` was told.
+    /// Returns the guard of one run over its roots. `blocking` must agree with the
+    /// context that does the work.
     pub fn new(
         roots: FsRoots,
         protected: ProtectedNames,
@@ -141,7 +141,7 @@ impl FsGuard {
         effects: Effects,
         blocking: Blocking,
     ) -> Self {
-        let blocking = blocking == Blocking::OnThisThread;
+        let blocking = blocking == Blocking::Here;
         let place = |root: super::roots::Root| {
             // Wasmtime's own layer: it lets writes through only where one of ours may.
             let (perms, mode) = if root.may_write() {

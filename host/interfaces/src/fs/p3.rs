@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use wasmtime::component::{
-    Access, Accessor, FutureConsumer, FutureReader, Resource, Source, StreamReader,
+    Access, Accessor, FutureConsumer, FutureReader, HasData, Resource, Source, StreamReader,
 };
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView};
@@ -51,7 +51,7 @@ fn follows(flags: PathFlags) -> bool {
     flags.contains(PathFlags::SYMLINK_FOLLOW)
 }
 
-fn inner<T: GuardedFsView>(data: &mut T) -> WasiFilesystemCtxView<'_> {
+fn inner<T: GuardedFsView>(data: &mut T) -> <Wasi as HasData>::Data<'_> {
     let GuardedFs { ctx, table, .. } = data.guarded_fs();
     WasiFilesystemCtxView { ctx, table }
 }
@@ -115,7 +115,7 @@ fn refused<T: 'static>(
 fn delegate<'a, T: GuardedFsView>(
     store: &'a mut Access<'_, T, GuardedFilesystem>,
 ) -> Access<'a, T, Wasi> {
-    Access::new(store.as_context_mut(), inner::<T>)
+    Access::<T, Wasi>::new(store.as_context_mut(), inner::<T>)
 }
 
 /// Decides whether `fd` may be written through, and returns its lease.

@@ -12,7 +12,7 @@ mod tree;
 
 use std::path::Path;
 
-ringfence_sdk::plugin!("ringfence:html-extract/html-extract" for HtmlExtract);
+ringfence_sdk::plugin!("ringfence:html-extract/html-extract" for HtmlExtract, additional_derives: [PartialEq]);
 
 /// The component.
 struct HtmlExtract;

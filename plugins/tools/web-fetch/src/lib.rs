@@ -13,7 +13,7 @@ mod fetch;
 #[cfg(target_family = "wasm")]
 mod wire;
 
-ringfence_sdk::plugin!("ringfence:web-fetch/web-fetch" for WebFetch);
+ringfence_sdk::plugin!("ringfence:web-fetch/web-fetch" for WebFetch, additional_derives: [PartialEq]);
 
 /// The component.
 struct WebFetch;

@@ -168,7 +168,7 @@ fn bad_input_is_refused_with_its_place() {
         (
             "[1]",
             Format::Json,
-            "line 1, column 2: not a table in JSON: invalid type: integer `1`, expected an object or an array as a row",
+            "line 1, column 3: not a table in JSON: invalid type: integer `1`, expected an object or an array as a row",
         ),
         ("[{\"a\":1},[1]]", Format::Json, "row 2: objects and arrays are mixed"),
         ("[{\"a\":\"\\ud800\"}]", Format::Json, "row 1: a string with a broken escape"),

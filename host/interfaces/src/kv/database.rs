@@ -1,0 +1,245 @@
+//! The SQLite file: one table of entries, and what each namespace holds.
+
+use super::{Bucket, KvError};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+
+/// The longest key.
+pub(super) const MAX_KEY_BYTES: usize = 2048;
+
+/// The largest value; larger data belongs in a file.
+pub(super) const MAX_VALUE_BYTES: usize = 8 << 20;
+
+/// How many keys are listed at once.
+const PAGE_KEYS: u32 = 256;
+
+/// How long another process may keep the file locked.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How often a first opening is tried while another process prepares the same new file.
+const ATTEMPTS: usize = 8;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS entry (
+        namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (namespace, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS held (
+        namespace TEXT PRIMARY KEY, bytes INTEGER NOT NULL
+    ) WITHOUT ROWID;
+";
+
+pub(super) struct Database {
+    connection: Connection,
+}
+
+impl From<rusqlite::Error> for KvError {
+    fn from(error: rusqlite::Error) -> Self {
+        tracing::debug!(%error, "the key-value store failed");
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Unusable,
+        }
+    }
+}
+
+impl Database {
+    pub(super) fn open(path: &Path) -> Result<Self, KvError> {
+        let mut attempt = Self::try_open(path);
+        for _ in 1..ATTEMPTS {
+            // Two processes that turn the same new file into a shared one get in each other's way.
+            let Err(KvError::Busy) = attempt else { break };
+            attempt = Self::try_open(path);
+        }
+        attempt
+    }
+
+    fn try_open(path: &Path) -> Result<Self, KvError> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        // Waits for whoever prepares the file; changing the mode itself does not wait.
+        connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+        let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+        connection.query_row("PRAGMA journal_mode = WAL", (), mode)?;
+        connection.execute_batch(
+            "PRAGMA synchronous = NORMAL;
+             PRAGMA trusted_schema = OFF;
+             PRAGMA journal_size_limit = 4194304;
+             PRAGMA cache_size = -1024;",
+        )?;
+        let mut database = Self { connection };
+        let transaction = database.begin()?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.commit()?;
+        Ok(database)
+    }
+
+    pub(super) fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        get(&self.connection, bucket, key)
+    }
+
+    pub(super) fn exists(&self, bucket: &Bucket, key: &str) -> Result<bool, KvError> {
+        let sql = "SELECT 1 FROM entry WHERE namespace = ?1 AND key = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.exists((&bucket.namespace, key))?)
+    }
+
+    /// Returns a page of keys that follow `after`, in order, and whether there are more.
+    pub(super) fn keys_after(
+        &self,
+        bucket: &Bucket,
+        after: Option<&str>,
+    ) -> Result<(Vec<String>, bool), KvError> {
+        if after.is_some_and(|after| check_key(after).is_err()) {
+            return Err(KvError::BadCursor);
+        }
+        let sql = "SELECT key FROM entry WHERE namespace = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let wanted = (&bucket.namespace, after.unwrap_or(""), PAGE_KEYS + 1);
+        page(statement.query_map(wanted, |row| row.get(0))?)
+    }
+
+    /// Returns a page of keys, in order, without the first `skip`, and whether there are more.
+    pub(super) fn keys_from(
+        &self,
+        bucket: &Bucket,
+        skip: u64,
+    ) -> Result<(Vec<String>, bool), KvError> {
+        let skip = i64::try_from(skip).map_err(|_| KvError::BadCursor)?;
+        let sql = "SELECT key FROM entry WHERE namespace = ?1 ORDER BY key LIMIT ?2 OFFSET ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        page(statement.query_map((&bucket.namespace, PAGE_KEYS + 1, skip), |row| row.get(0))?)
+    }
+
+    /// Sets all of these or none.
+    pub(super) fn set(
+        &mut self,
+        bucket: &Bucket,
+        entries: &[(String, Vec<u8>)],
+    ) -> Result<(), KvError> {
+        let transaction = self.begin()?;
+        for (key, value) in entries {
+            set(&transaction, bucket, key, value)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Deletes all of these or none.
+    pub(super) fn delete(&mut self, bucket: &Bucket, keys: &[String]) -> Result<(), KvError> {
+        let transaction = self.begin()?;
+        for key in keys {
+            let freed = size(&transaction, bucket, key)?;
+            let sql = "DELETE FROM entry WHERE namespace = ?1 AND key = ?2";
+            transaction.prepare_cached(sql)?.execute((&bucket.namespace, key))?;
+            hold(&transaction, bucket, -freed)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Adds to the integer at a key, written in decimal; a key that is not there counts as 0.
+    pub(super) fn increment<N>(
+        &mut self,
+        bucket: &Bucket,
+        key: &str,
+        add: impl FnOnce(N) -> Option<N>,
+    ) -> Result<N, KvError>
+    where
+        N: std::str::FromStr + ToString + Default,
+    {
+        let transaction = self.begin()?;
+        let before = match get(&transaction, bucket, key)? {
+            None => N::default(),
+            Some(bytes) => {
+                let text = std::str::from_utf8(&bytes).map_err(|_| KvError::NotInteger)?;
+                text.parse().map_err(|_| KvError::NotInteger)?
+            }
+        };
+        let after = add(before).ok_or(KvError::NotInteger)?;
+        set(&transaction, bucket, key, after.to_string().as_bytes())?;
+        transaction.commit()?;
+        Ok(after)
+    }
+
+    /// Sets a value if it still is `seen`; otherwise returns what it is now.
+    pub(super) fn swap(
+        &mut self,
+        bucket: &Bucket,
+        key: &str,
+        seen: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<Result<(), Option<Vec<u8>>>, KvError> {
+        let transaction = self.begin()?;
+        let now = get(&transaction, bucket, key)?;
+        if now.as_deref() != seen {
+            return Ok(Err(now));
+        }
+        set(&transaction, bucket, key, value)?;
+        transaction.commit()?;
+        Ok(Ok(()))
+    }
+
+    fn begin(&mut self) -> Result<Transaction<'_>, KvError> {
+        // Taking the lock at once: one taken later cannot be waited for.
+        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+}
+
+fn check_key(key: &str) -> Result<(), KvError> {
+    let good = !key.is_empty() && key.len() <= MAX_KEY_BYTES && !key.contains('\0');
+    if good { Ok(()) } else { Err(KvError::BadKey) }
+}
+
+fn get(connection: &Connection, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+    let sql = "SELECT value FROM entry WHERE namespace = ?1 AND key = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row((&bucket.namespace, key), |row| row.get(0)).optional()?)
+}
+
+fn set(
+    transaction: &Transaction<'_>,
+    bucket: &Bucket,
+    key: &str,
+    value: &[u8],
+) -> Result<(), KvError> {
+    check_key(key)?;
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(KvError::LargeValue);
+    }
+    let after = i64::try_from(key.len() + value.len()).map_err(|_| KvError::LargeValue)?;
+    let more = after - size(transaction, bucket, key)?;
+    hold(transaction, bucket, more)?;
+    let sql = "INSERT INTO entry (namespace, key, value) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET value = excluded.value";
+    transaction.prepare_cached(sql)?.execute((&bucket.namespace, key, value))?;
+    Ok(())
+}
+
+/// Returns how much an entry counts for: nothing when it is not there.
+fn size(transaction: &Transaction<'_>, bucket: &Bucket, key: &str) -> Result<i64, KvError> {
+    let sql = "SELECT octet_length(key) + octet_length(value) FROM entry
+               WHERE namespace = ?1 AND key = ?2";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let size = statement.query_row((&bucket.namespace, key), |row| row.get(0)).optional()?;
+    Ok(size.unwrap_or(0))
+}
+
+/// Adds to what a namespace holds. Growing past its quota is refused; shrinking never is.
+fn hold(transaction: &Transaction<'_>, bucket: &Bucket, more: i64) -> Result<(), KvError> {
+    let sql = "INSERT INTO held (namespace, bytes) VALUES (?1, ?2)
+               ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes RETURNING bytes";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let held: i64 = statement.query_row((&bucket.namespace, more), |row| row.get(0))?;
+    let full = u64::try_from(held).is_ok_and(|held| held > bucket.quota);
+    if full && more > 0 { Err(KvError::Full) } else { Ok(()) }
+}
+
+fn page(
+    rows: impl Iterator<Item = rusqlite::Result<String>>,
+) -> Result<(Vec<String>, bool), KvError> {
+    let mut keys = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let more = keys.len() > PAGE_KEYS as usize;
+    keys.truncate(PAGE_KEYS as usize);
+    Ok((keys, more))
+}
