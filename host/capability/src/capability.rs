@@ -118,7 +118,11 @@ impl fmt::Display for Capability {
             Self::Http { host, port: Port::Number(port), .. } | Self::Socket { host, port } => {
                 // An IPv6 address stands in brackets, so that its end and the port stay apart.
                 let host = host.to_string();
-                if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+                if host.contains(':') {
+                    write!(f, "[{host}]:{port}")
+                } else {
+                    write!(f, "{host}:{port}")
+                }
             }
             Self::Secret { name, host } => write!(f, "{name}@{host}"),
             Self::Kv { namespace, .. } => write!(f, "{namespace}"),

@@ -170,9 +170,20 @@ mod tests {
     #[test]
     fn doubtful_hosts_are_refused() {
         let long = "a".repeat(300);
-        for bad in
-            ["", ".", "a b", "a\0.com", "user@host", "127.1", "2130706433", "0x7f.1", "[::1", "*.*", "a/b", &long]
-        {
+        for bad in [
+            "",
+            ".",
+            "a b",
+            "a\0.com",
+            "user@host",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "[::1",
+            "*.*",
+            "a/b",
+            &long,
+        ] {
             assert!(HostPattern::canonical(bad).is_err(), "{bad:?}");
         }
         assert!("*.127.0.0.1".parse::<HostPattern>().is_err());

@@ -123,7 +123,10 @@ impl Limit {
     /// When it is no number, has the wrong unit, or is zero.
     pub fn parse(self, text: &str) -> Result<u64, ParseError> {
         let (what, factors): (_, &[(&str, u64)]) = match self.unit() {
-            Unit::Bytes => ("size such as `64MiB`", &[("KiB", KIB), ("MiB", MIB), ("GiB", KIB * MIB), ("B", 1)]),
+            Unit::Bytes => (
+                "size such as `64MiB`",
+                &[("KiB", KIB), ("MiB", MIB), ("GiB", KIB * MIB), ("B", 1)],
+            ),
             Unit::Millis => ("time such as `20s`", &[("ms", 1), ("s", 1_000), ("m", 60_000)]),
             Unit::Count => ("number", &[("", 1)]),
         };

@@ -50,7 +50,8 @@ impl FromStr for Profile {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let known = Self::ALL.into_iter().find(|profile| profile.name() == text);
         known.ok_or_else(|| {
-            let why = "it is `offline`, `read-only`, `net-read-only`, `workspace-write` or `trusted`";
+            let why =
+                "it is `offline`, `read-only`, `net-read-only`, `workspace-write` or `trusted`";
             ParseError::new("profile", text, why)
         })
     }

@@ -215,7 +215,10 @@ mod tests {
     #[test]
     fn paths_are_normalised_and_cannot_climb() {
         let docs = PathScope::workspace("./docs//guides/", "/").unwrap();
-        assert_eq!((docs.path(), docs.to_string().as_str()), ("docs/guides", "workspace/docs/guides"));
+        assert_eq!(
+            (docs.path(), docs.to_string().as_str()),
+            ("docs/guides", "workspace/docs/guides")
+        );
         assert_eq!(PathScope::workspace(".", "/").unwrap().path(), ".");
         for bad in ["", "..", "a/../b", "/etc", "a\0b", "a\\b"] {
             assert!(PathScope::workspace(bad, "/").is_err(), "{bad:?}");
@@ -242,7 +245,9 @@ mod tests {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let pattern = |text: &str| text.parse::<NamePattern>().unwrap();
         assert!(pattern("*").matches(&name("HOME")));
-        assert!(pattern("LC_*").matches(&name("LC_ALL")) && !pattern("LC_*").matches(&name("LANG")));
+        assert!(
+            pattern("LC_*").matches(&name("LC_ALL")) && !pattern("LC_*").matches(&name("LANG"))
+        );
         assert!(pattern("HOME").matches(&name("HOME")) && !pattern("HOME").matches(&name("HOME2")));
         assert!("a*b".parse::<NamePattern>().is_err() && "".parse::<NamePattern>().is_err());
     }

@@ -31,7 +31,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Log to standard error, such as `info` or `ringfence_engine=debug`
-    #[arg(long, global = true, value_name = "FILTER", env = "RINGFENCE_LOG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "RINGFENCE_LOG",
+        hide_env_values = true
+    )]
     pub(crate) log: Option<String>,
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, hide = true)]

@@ -7,7 +7,6 @@ mod inspect;
 mod policy;
 mod run;
 
-
 use crate::args::{Args, Command};
 use crate::error::CliError;
 use crate::print::Printer;

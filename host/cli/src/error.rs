@@ -8,11 +8,7 @@ pub(crate) enum CliError {
     /// An argument cannot be used.
     Usage(String),
     /// A file cannot be read.
-    File {
-        what: &'static str,
-        path: String,
-        source: std::io::Error,
-    },
+    File { what: &'static str, path: String, source: std::io::Error },
     /// A room says no.
     Room(Box<dyn Diagnostic>),
 }

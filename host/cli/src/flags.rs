@@ -22,7 +22,8 @@ const SECRET_BYTES: u64 = 64 * 1024;
 /// Returns the options these flags describe.
 pub(crate) fn options(grants: &Grants, global: &Global) -> Result<RunOptions, CliError> {
     let mut options = RunOptions { profile: grants.profile.parse()?, ..RunOptions::default() };
-    options.approved = Answers::from_flags(grants.approve.iter().map(String::as_str))?.iter().cloned().collect();
+    options.approved =
+        Answers::from_flags(grants.approve.iter().map(String::as_str))?.iter().cloned().collect();
     if !grants.deny.is_empty() {
         options.layers.push(Layer::denying(grants.deny.iter().map(String::as_str))?);
     }
@@ -43,7 +44,11 @@ pub(crate) fn options(grants: &Grants, global: &Global) -> Result<RunOptions, Cl
     for (flag, capability) in capabilities(grants, global)? {
         let origin = Origin::Flag(flag);
         options.approved.push(Grant::new(capability.clone(), origin.clone()));
-        options.requests.push(Request::required(capability, "asked for on the command line", origin));
+        options.requests.push(Request::required(
+            capability,
+            "asked for on the command line",
+            origin,
+        ));
     }
     Ok(options)
 }
@@ -51,14 +56,16 @@ pub(crate) fn options(grants: &Grants, global: &Global) -> Result<RunOptions, Cl
 fn trust(grants: &Grants, profile: Profile) -> Result<Option<(Digest, Profile)>, CliError> {
     let Some(text) = &grants.trust_digest else { return Ok(None) };
     let digest = text.parse::<Digest>();
-    let digest = digest.map_err(|error| CliError::Usage(format!("`--trust-digest {text}`: {error}")))?;
+    let digest =
+        digest.map_err(|error| CliError::Usage(format!("`--trust-digest {text}`: {error}")))?;
     Ok(Some((digest, profile)))
 }
 
 /// Returns every capability the flags ask for, each with the flag as it was written.
 fn capabilities(grants: &Grants, global: &Global) -> Result<Vec<(String, Capability)>, CliError> {
     let mut found = Vec::new();
-    let mut add = |flag: &str, text: &str, capability| found.push((format!("{flag} {text}"), capability));
+    let mut add =
+        |flag: &str, text: &str, capability| found.push((format!("{flag} {text}"), capability));
     for text in &grants.dir {
         add("--dir", text, directory(text, &global.workspace)?);
     }
@@ -88,7 +95,9 @@ fn capabilities(grants: &Grants, global: &Global) -> Result<Vec<(String, Capabil
     for text in &grants.socket {
         let (host, port) = host_and_port(text)?;
         let Some(port) = port else {
-            return Err(CliError::Usage(format!("`--socket {text}` needs a port, such as `{text}:5432`")));
+            return Err(CliError::Usage(format!(
+                "`--socket {text}` needs a port, such as `{text}:5432`"
+            )));
         };
         add("--socket", text, Capability::Socket { host, port });
     }
@@ -97,7 +106,11 @@ fn capabilities(grants: &Grants, global: &Global) -> Result<Vec<(String, Capabil
 
 /// Reads `HOST::GUEST[:ro]`.
 fn directory(text: &str, workspace: &Path) -> Result<Capability, CliError> {
-    let usage = || CliError::Usage(format!("`--dir {text}` is not HOST::GUEST or HOST::GUEST:ro, such as `./data::/data:ro`"));
+    let usage = || {
+        CliError::Usage(format!(
+            "`--dir {text}` is not HOST::GUEST or HOST::GUEST:ro, such as `./data::/data:ro`"
+        ))
+    };
     let (host, guest) = text.split_once("::").ok_or_else(usage)?;
     let (guest, writable) = match guest.strip_suffix(":ro") {
         Some(guest) => (guest, false),
@@ -139,7 +152,8 @@ fn host_and_port(text: &str) -> Result<(HostPattern, Option<u16>), CliError> {
 }
 
 fn limit(text: &str) -> Result<(Limit, u64), CliError> {
-    let usage = || CliError::Usage(format!("`--limit {text}` is not NAME=VALUE, such as `memory=512MiB`"));
+    let usage =
+        || CliError::Usage(format!("`--limit {text}` is not NAME=VALUE, such as `memory=512MiB`"));
     let (name, value) = text.split_once('=').ok_or_else(usage)?;
     let limit = name.parse::<Limit>().map_err(|error| {
         let known: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
@@ -155,7 +169,11 @@ fn named_values(texts: &[String], flag: &str) -> Result<BTreeMap<String, String>
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, value.to_owned()),
             None if flag == "--env" => (text.as_str(), environment(text)?),
-            None => return Err(CliError::Usage(format!("`{flag} {text}` needs a value: `{text}=VALUE`"))),
+            None => {
+                return Err(CliError::Usage(format!(
+                    "`{flag} {text}` needs a value: `{text}=VALUE`"
+                )));
+            }
         };
         name.parse::<Name>()?;
         values.insert(name.to_owned(), value);
@@ -165,7 +183,9 @@ fn named_values(texts: &[String], flag: &str) -> Result<BTreeMap<String, String>
 
 fn environment(name: &str) -> Result<String, CliError> {
     std::env::var(name).map_err(|_| {
-        CliError::Usage(format!("`{name}` is not set in this environment; give it a value with `--env {name}=VALUE`"))
+        CliError::Usage(format!(
+            "`{name}` is not set in this environment; give it a value with `--env {name}=VALUE`"
+        ))
     })
 }
 
@@ -178,7 +198,8 @@ fn secret(text: &str) -> Result<(String, Secret), CliError> {
         Some(("env", variable)) => environment(variable)?,
         Some(("file", path)) => {
             let bytes = places::read(Path::new(path), "secret file", SECRET_BYTES)?;
-            let text = String::from_utf8(bytes).map_err(|_| CliError::Usage(format!("the secret file `{path}` is not text")))?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| CliError::Usage(format!("the secret file `{path}` is not text")))?;
             text.trim_end_matches(['\r', '\n']).to_owned()
         }
         _ => {

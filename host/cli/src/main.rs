@@ -30,8 +30,9 @@ fn main() -> std::process::ExitCode {
 /// Installs the log subscriber, when one was asked for: a run without it pays nothing for it.
 fn start_log(global: &args::Global) -> Result<(), error::CliError> {
     let Some(filter) = &global.log else { return Ok(()) };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|source| error::CliError::Usage(format!("`--log {filter}` is not a log filter: {source}")))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|source| {
+        error::CliError::Usage(format!("`--log {filter}` is not a log filter: {source}"))
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match global.log_format {
         args::LogFormat::Text => builder.init(),

@@ -35,7 +35,9 @@ fn user_dir(variable: &str, below_home: &str, flag: &str) -> Result<PathBuf, Cli
     };
     let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
     base.map(|base| base.join("ringfence")).ok_or_else(|| {
-        CliError::Usage(format!("neither `{variable}` nor `HOME` is set; name a directory with `{flag}`"))
+        CliError::Usage(format!(
+            "neither `{variable}` nor `HOME` is set; name a directory with `{flag}`"
+        ))
     })
 }
 
@@ -51,7 +53,11 @@ pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
     for (kind, path) in places {
         let Some(path) = path else { continue };
         match std::fs::symlink_metadata(&path) {
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) => {}
             // Anything else, a file that may not be read included, ends the command: fail closed.
             _ => layers.push(policy(kind, &path)?),
         }
@@ -63,7 +69,8 @@ pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
 pub(crate) fn policy(kind: LayerKind, path: &Path) -> Result<Layer, CliError> {
     let display = path.display().to_string();
     let text = read(path, "policy", POLICY_BYTES)?;
-    let text = String::from_utf8(text).map_err(|_| CliError::Usage(format!("the policy `{display}` is not UTF-8 text")))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| CliError::Usage(format!("the policy `{display}` is not UTF-8 text")))?;
     Ok(Layer::parse(kind, &display, &text)?)
 }
 

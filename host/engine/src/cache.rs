@@ -174,7 +174,8 @@ impl AotCache {
         let entry = |name: std::ffi::OsString| {
             let key = name.to_str()?.strip_suffix(".cwasm")?.to_owned();
             let size_bytes = self.dir.metadata(&name).ok()?.len();
-            let used = self.dir.metadata(format!("{key}.stamp")).ok().and_then(|m| m.modified().ok());
+            let used =
+                self.dir.metadata(format!("{key}.stamp")).ok().and_then(|m| m.modified().ok());
             Some(Entry { key, size_bytes, used })
         };
         names.flatten().filter_map(|found| entry(found.file_name())).collect()

@@ -65,7 +65,8 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
         let size = |limit| usize::try_from(options.limits.of(limit)).unwrap_or(usize::MAX);
         let config = engine_config(size(Limit::Stack), options.allocation, size(Limit::Memory));
-        let inner = wasmtime::Engine::new(&config).map_err(|source| EngineError::Start { source })?;
+        let inner =
+            wasmtime::Engine::new(&config).map_err(|source| EngineError::Start { source })?;
         let ticker = Arc::new(Ticker::new(inner.clone()));
         Ok(Self { inner, cache: options.cache, ticker })
     }
@@ -91,7 +92,12 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Compile`] when the bytes are no component. A cache that cannot be written is
     /// no error: the component is compiled again next time.
-    pub fn compile(&self, bytes: &[u8], digest: &Digest, plugin: &str) -> Result<Loaded, EngineError> {
+    pub fn compile(
+        &self,
+        bytes: &[u8],
+        digest: &Digest,
+        plugin: &str,
+    ) -> Result<Loaded, EngineError> {
         let _span = tracing::info_span!("compile", plugin).entered();
         let fail = |source| EngineError::Compile { plugin: plugin.to_owned(), source };
         let start = Instant::now();

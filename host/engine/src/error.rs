@@ -109,9 +109,9 @@ impl Diagnostic for EngineError {
                  64-bit memories and threads are off"
                     .to_owned(),
             ),
-            Self::Cache { .. } => {
-                Some("use a directory of your own that others cannot write, or `--no-cache`".to_owned())
-            }
+            Self::Cache { .. } => Some(
+                "use a directory of your own that others cannot write, or `--no-cache`".to_owned(),
+            ),
             Self::Trap { .. } => None,
             Self::Limit(limit) => limit.hint(),
         }

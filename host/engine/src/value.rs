@@ -17,8 +17,8 @@ pub use error::ValueError;
 pub use handles::Handles;
 
 use serde_json::Value;
-use wasmtime::component::types::{ComponentFunc, Type};
 use wasmtime::component::Val;
+use wasmtime::component::types::{ComponentFunc, Type};
 
 /// How deep the JSON of an input may nest.
 const MAX_DEPTH: usize = 64;

@@ -6,6 +6,7 @@
 //! with the interface's typed error. Otherwise loading ends, naming the import, the capability and
 //! the line that would grant it.
 
+use ringfence_bundle::imports::pattern_covers;
 use ringfence_bundle::{ImportClass, import_capability};
 use ringfence_capability::{Class, Diagnostic, GrantSet, Kind};
 use ringfence_engine::Engine;
@@ -43,7 +44,7 @@ pub struct Refused {
 #[non_exhaustive]
 pub enum LinkError {
     /// It imports interfaces that were not granted.
-    #[error("`{plugin}` imports `{}`, which profile `{profile}` did not grant", refused[0].import)]
+    #[error("`{plugin}` imports {}", told(refused, profile))]
     NotGranted {
         /// The plugin.
         plugin: String,
@@ -69,6 +70,18 @@ pub enum LinkError {
         #[source]
         source: wasmtime::Error,
     },
+}
+
+/// Says what the first refused import is, what it needs, and how many more there are.
+fn told(refused: &[Refused], profile: &str) -> String {
+    let Some(first) = refused.first() else { return format!("what profile `{profile}` did not grant") };
+    let needs: Vec<_> = first.needs.iter().map(|kind| format!("`{kind}`")).collect();
+    let more = match refused.len() {
+        1 => String::new(),
+        many => format!(", and {} more", many - 1),
+    };
+    let needs = needs.join(" or ");
+    format!("`{}`, which profile `{profile}` did not grant (it needs {needs}){more}", first.import)
 }
 
 /// Links `component` as `plan` says.
@@ -117,7 +130,7 @@ fn answer(import: &str, authority: bool, plan: &LinkPlan<'_>) -> Answer {
     };
     let granted = |kind: &Kind| plan.grants.of_kind(*kind).next().is_some();
     let without = |kind: &Kind| plan.without.contains(kind) && answers_without_grant(*kind);
-    let unused = || plan.unused.iter().any(|pattern| covers(pattern, import));
+    let unused = || plan.unused.iter().any(|pattern| pattern_covers(pattern, import));
     // An interface imported for its types alone gives nothing to call.
     if !authority || needs.iter().any(|kind| granted(kind) || without(kind)) {
         return Answer::Link;
@@ -132,15 +145,6 @@ fn answer(import: &str, authority: bool, plan: &LinkPlan<'_>) -> Answer {
 /// functions return plain values, and a made-up value would be a silent lie.
 fn answers_without_grant(kind: Kind) -> bool {
     !matches!(kind, Kind::Clock | Kind::Random)
-}
-
-/// Tells whether `pattern`, such as `wasi:sockets/*` or `wasi:sockets/tcp`, names the import.
-fn covers(pattern: &str, import: &str) -> bool {
-    let interface = without_version(import);
-    match pattern.strip_suffix('*') {
-        Some(stem) => interface.starts_with(stem),
-        None => interface == without_version(pattern),
-    }
 }
 
 fn without_version(import: &str) -> &str {

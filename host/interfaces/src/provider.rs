@@ -107,3 +107,9 @@ pub(crate) fn find(interface: &str, wasi: u8) -> Option<Add> {
     let fits = |row: &&Row| row.0 == interface && (row.1 == wasi || row.1 == 0);
     rows.into_iter().find(fits).map(|row| row.2)
 }
+
+/// Returns the name and WASI generation of everything that can be linked.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = (&'static str, u8)> {
+    PLAIN.iter().chain(SPECIAL).map(|row| (row.0, row.1))
+}

@@ -189,7 +189,11 @@ impl fmt::Display for Remedy {
             Self::Approve { flag } => write!(f, "approve it with `{flag}`"),
             Self::Profile { flag } => write!(f, "run with `{flag}`"),
             Self::Trust { max_profile } => {
-                write!(f, "use a bundle signed by a key that is trusted up to `{max_profile}`")
+                write!(
+                    f,
+                    "vouch for exactly this plugin up to `{max_profile}` with `--trust-digest DIGEST` \
+                     (`ringfence inspect` shows the digest)"
+                )
             }
             Self::Edit { file, line, rule } => {
                 write!(f, "change the rule at `{file}:{line}` ({rule})")

@@ -180,7 +180,7 @@ fn the_explanation_names_the_rule_and_the_way_out() {
             &capped,
             "fs.write:workspace/.git",
             "profile `offline`",
-            "run with `--profile workspace-write`; use a bundle signed by a key that is trusted up to `workspace-write`; approve it with `--approve 'fs.write:workspace/.git'`",
+            "run with `--profile workspace-write`; vouch for exactly this plugin up to `workspace-write` with `--trust-digest DIGEST` (`ringfence inspect` shows the digest); approve it with `--approve 'fs.write:workspace/.git'`",
         ),
         (&plain, "kv:cache", "profile `offline`", ""),
     ] {

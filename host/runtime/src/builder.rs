@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ringfence_capability::Limits;
-use ringfence_engine::{Allocation, AotCache, Engine, EngineOptions};
+use ringfence_engine::{Allocation, AotCache, EngineOptions};
 use ringfence_policy::Layer;
 
+use crate::host::Engines;
 use crate::places::{self, Places};
 use crate::record::{Log, NoLog};
 use crate::{Host, RunError};
@@ -91,13 +92,17 @@ impl HostBuilder {
                 Some(Arc::new(AotCache::open(dir, path, self.cache_bytes.unwrap_or(CACHE_BYTES))?))
             }
         };
-        let options = EngineOptions { allocation: self.allocation, limits: self.limits, cache: cache.clone() };
+        let options = EngineOptions {
+            allocation: self.allocation,
+            limits: self.limits,
+            cache: cache.clone(),
+        };
         let log: Arc<dyn Log> = match &self.state {
             None => Arc::new(NoLog),
             Some(path) => crate::record::open(path)?,
         };
         Ok(Host {
-            engine: Engine::new(options)?,
+            engines: Arc::new(Engines::new(options)?),
             cache,
             places: Arc::new(places),
             layers: self.layers,

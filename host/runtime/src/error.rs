@@ -162,7 +162,9 @@ impl Diagnostic for RunError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Place { what, .. } => Some(format!("check that the {what} exists and is a directory of yours")),
+            Self::Place { what, .. } => {
+                Some(format!("check that the {what} exists and is a directory of yours"))
+            }
             Self::HoldsState { .. } => {
                 Some("run from a project directory, or name one with `--workspace DIR`".to_owned())
             }
@@ -173,11 +175,15 @@ impl Diagnostic for RunError {
             Self::NoFunction { known, .. } => Some(format!("it has `{}`", known.join("`, `"))),
             Self::WrongKind { instead, .. } => Some(format!("use `{instead}`")),
             Self::NoValue { flag, .. } => Some(format!("supply it with `{flag}`")),
-            Self::NotOffered { .. } => Some("remove the request, or make it `optional = true`".to_owned()),
-            Self::NotTrusted { digest } => {
-                Some(format!("look at it with `ringfence inspect`; if it is what you want, trust `{digest}`"))
+            Self::NotOffered { .. } => {
+                Some("remove the request, or make it `optional = true`".to_owned())
             }
-            Self::NotRecorded { .. } => Some("check the disk and the rights of the state directory".to_owned()),
+            Self::NotTrusted { digest } => Some(format!(
+                "look at it with `ringfence inspect`; if it is what you want, trust `{digest}`"
+            )),
+            Self::NotRecorded { .. } => {
+                Some("check the disk and the rights of the state directory".to_owned())
+            }
             _ => self.inner().and_then(Diagnostic::hint),
         }
     }

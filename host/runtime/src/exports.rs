@@ -28,7 +28,8 @@ pub(crate) fn kind(engine: &Engine, component: &Component) -> PluginKind {
         if name.starts_with("wasi:cli/run@") {
             return PluginKind::Command;
         }
-        if name.starts_with("wasi:http/incoming-handler@") || name.starts_with("wasi:http/handler@") {
+        if name.starts_with("wasi:http/incoming-handler@") || name.starts_with("wasi:http/handler@")
+        {
             kind = PluginKind::HttpHandler;
         }
     }
@@ -43,7 +44,13 @@ pub(crate) fn all(engine: &Engine, component: &Component) -> Vec<Export> {
         match item.ty {
             ComponentItem::ComponentFunc(ty) => {
                 if let Some(index) = component.get_export_index(None, name) {
-                    found.push(Export { name: name.to_owned(), short: short(name), interface: None, index, ty });
+                    found.push(Export {
+                        name: name.to_owned(),
+                        short: short(name),
+                        interface: None,
+                        index,
+                        ty,
+                    });
                 }
             }
             ComponentItem::ComponentInstance(instance) => {
@@ -73,7 +80,11 @@ fn short(name: &str) -> String {
 }
 
 /// Returns the function called `name`: its full name, `interface.f`, or `f` when only one is.
-pub(crate) fn find<'e>(exports: &'e [Export], name: &str, plugin: &str) -> Result<&'e Export, RunError> {
+pub(crate) fn find<'e>(
+    exports: &'e [Export],
+    name: &str,
+    plugin: &str,
+) -> Result<&'e Export, RunError> {
     let is = |test: &dyn Fn(&Export) -> bool| {
         let mut fits = exports.iter().filter(|export| test(export));
         fits.next().filter(|_| fits.next().is_none())

@@ -1,13 +1,14 @@
 //! The host: opens plugins, decides, loads and links.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ringfence_bundle::{Encoding, Form, Plugin, adapt};
 use ringfence_capability::{
     Capability, Digest, Fidelity, Limits, Necessity, Origin, Profile, Request,
 };
-use ringfence_engine::{AotCache, CacheStats, Engine, Loaded};
+use ringfence_engine::{AotCache, CacheStats, Engine, EngineOptions, Loaded};
 use ringfence_interfaces::{LinkPlan, link};
 use ringfence_policy::{Answers, Layer, Policy, Verdicts};
 
@@ -22,7 +23,7 @@ const UNSIGNED: Profile = Profile::ReadOnly;
 /// Opens and runs plugins. One host serves many runs at once; share it behind an `Arc` or clone it.
 #[derive(Clone)]
 pub struct Host {
-    pub(crate) engine: Engine,
+    pub(crate) engines: Arc<Engines>,
     pub(crate) cache: Option<Arc<AotCache>>,
     pub(crate) places: Arc<Places>,
     pub(crate) layers: Vec<Layer>,
@@ -82,11 +83,19 @@ impl Host {
         let cap = cap(plugin, options)?;
         let mut layers = self.layers.clone();
         layers.extend(options.layers.iter().cloned());
-        layers.push(Layer::cap(cap, if options.trust.is_some() { "trusted digest" } else { "unsigned" }));
+        layers.push(Layer::cap(
+            cap,
+            if options.trust.is_some() { "trusted digest" } else { "unsigned" },
+        ));
         let policy = Policy::new(options.profile, layers);
         let requests = requests(plugin, options);
         let verdicts = policy.grant(&requests, &Answers::new(options.approved.clone()));
-        Ok(Plan { profile: options.profile, verdicts, limits: self.limits(plugin, options), cap: Some(cap) })
+        Ok(Plan {
+            profile: options.profile,
+            verdicts,
+            limits: self.limits(plugin, options),
+            cap: Some(cap),
+        })
     }
 
     /// Decides, records the decisions, loads the code and links what was granted. Still nothing runs.
@@ -102,8 +111,10 @@ impl Host {
             return Err(refusal.into());
         }
         self.places.check(&plan.verdicts.granted)?;
-        let loaded = self.load(plugin)?;
-        let without: Vec<_> = plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect();
+        let engine = self.engines.of(plan.limits.stack_bytes)?;
+        let loaded = load(&engine, plugin)?;
+        let without: Vec<_> =
+            plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect();
         let link_plan = LinkPlan {
             grants: &plan.verdicts.granted,
             without: &without,
@@ -111,38 +122,23 @@ impl Host {
             plugin: &plugin.display,
             profile: plan.profile.name(),
         };
-        let linked = link(&self.engine, &loaded.component, &link_plan);
+        let linked = link(&engine, &loaded.component, &link_plan);
         if let Err(error) = &linked {
             identity.not_linked(&*self.log, error)?;
         }
-        let exports = exports::all(&self.engine, &loaded.component);
-        let kind = exports::kind(&self.engine, &loaded.component);
-        Prepared::new(self, plugin, plan, options, identity, linked?, exports, kind, loaded.source)
+        let exports = exports::all(&engine, &loaded.component);
+        let kind = exports::kind(&engine, &loaded.component);
+        Prepared::new(self, engine, plugin, plan, options, identity, linked?, exports, kind, loaded.source)
     }
 
     /// Tells whether the plugin's machine code is ready, or `prepare` will have to compile it.
     pub fn is_compiled(&self, plugin: &Plugin) -> bool {
-        self.engine.is_cached(&plugin.digest)
+        self.engines.first.is_cached(&plugin.digest)
     }
 
     /// Returns what the cache of compiled code holds.
     pub fn cache_stats(&self) -> CacheStats {
         self.cache.as_ref().map(|cache| cache.stats()).unwrap_or_default()
-    }
-
-    fn load(&self, plugin: &Plugin) -> Result<Loaded, RunError> {
-        if let Some(loaded) = self.engine.map(&plugin.digest) {
-            return Ok(loaded);
-        }
-        let adapted;
-        let bytes = match plugin.encoding {
-            Encoding::Component => &plugin.component,
-            Encoding::CoreModule => {
-                adapted = adapt::adapt(&plugin.component, &plugin.display)?;
-                &adapted
-            }
-        };
-        Ok(self.engine.compile(bytes, &plugin.digest, &plugin.display)?)
     }
 
     /// Returns the limits of a run: what the plugin asks, at most what this host gives, unless the
@@ -154,6 +150,56 @@ impl Host {
         }
         limits
     }
+}
+
+/// The engines of a host: one for each size of stack, since wasmtime sets that for a whole engine.
+pub(crate) struct Engines {
+    first: Engine,
+    options: EngineOptions,
+    others: Mutex<BTreeMap<u64, Engine>>,
+}
+
+/// The most sizes of stack kept ready. A host that serves many sizes makes engines again: microseconds.
+const ENGINES: usize = 8;
+
+impl Engines {
+    pub(crate) fn new(options: EngineOptions) -> Result<Self, RunError> {
+        let first = Engine::new(options.clone())?;
+        Ok(Self { first, options, others: Mutex::new(BTreeMap::new()) })
+    }
+
+    fn of(&self, stack_bytes: u64) -> Result<Engine, RunError> {
+        if stack_bytes == self.options.limits.stack_bytes {
+            return Ok(self.first.clone());
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = others.get(&stack_bytes) {
+            return Ok(engine.clone());
+        }
+        let limits = Limits { stack_bytes, ..self.options.limits };
+        let engine = Engine::new(EngineOptions { limits, ..self.options.clone() })?;
+        if others.len() == ENGINES {
+            others.clear();
+        }
+        others.insert(stack_bytes, engine.clone());
+        Ok(engine)
+    }
+}
+
+/// Maps the plugin's code, or compiles it.
+fn load(engine: &Engine, plugin: &Plugin) -> Result<Loaded, RunError> {
+    if let Some(loaded) = engine.map(&plugin.digest) {
+        return Ok(loaded);
+    }
+    let adapted;
+    let bytes = match plugin.encoding {
+        Encoding::Component => &plugin.component,
+        Encoding::CoreModule => {
+            adapted = adapt::adapt(&plugin.component, &plugin.display)?;
+            &adapted
+        }
+    };
+    Ok(engine.compile(bytes, &plugin.digest, &plugin.display)?)
 }
 
 /// Opens the plugin at `path`. Nothing of it runs.

@@ -93,7 +93,8 @@ impl Places {
                 });
             }
             let writes = matches!(grant.capability, Capability::FsWrite(_));
-            let held = self.own.iter().find(|(_, own)| own.starts_with(&found) || found.starts_with(own));
+            let held =
+                self.own.iter().find(|(_, own)| own.starts_with(&found) || found.starts_with(own));
             if let Some((what, _)) = held.filter(|_| writes) {
                 return Err(RunError::HoldsState { path: found.display().to_string(), what });
             }
@@ -117,7 +118,10 @@ fn real(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
 }
 
 /// Opens a directory of the host's own, made for this user alone when it is missing.
-#[expect(clippy::disallowed_methods, reason = "this module is the one that makes the host's directories")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the one that makes the host's directories"
+)]
 pub(crate) fn private_dir(path: &Path, what: &'static str) -> Result<Dir, RunError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

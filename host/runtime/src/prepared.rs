@@ -56,6 +56,7 @@ impl Prepared {
     #[expect(clippy::too_many_arguments, reason = "one private call site gathers the parts")]
     pub(crate) fn new(
         host: &Host,
+        engine: Engine,
         plugin: &Plugin,
         plan: Plan,
         options: RunOptions,
@@ -69,7 +70,7 @@ impl Prepared {
         offered(&grants, &host.places)?;
         let secrets = secrets(plugin, &grants, &options)?;
         Ok(Self {
-            engine: host.engine.clone(),
+            engine,
             pre,
             exports,
             kind,
@@ -110,7 +111,12 @@ impl Prepared {
     }
 
     /// Makes the store of one run and records that it starts.
-    pub(crate) fn start(&self, what: &str, stdio: Stdio, args: &[String]) -> Result<Running, RunError> {
+    pub(crate) fn start(
+        &self,
+        what: &str,
+        stdio: Stdio,
+        args: &[String],
+    ) -> Result<Running, RunError> {
         let meter = Meter::new(self.limits);
         let log = RunLog::start(&self.identity, Arc::clone(&self.log), what)?;
         let effects: Effects = log.effects();
@@ -189,7 +195,11 @@ fn offered(grants: &GrantSet, places: &Places) -> Result<(), RunError> {
 }
 
 /// Returns the values of the granted names of one kind.
-fn values(grants: &GrantSet, kind: Kind, options: &RunOptions) -> Result<Vec<(String, String)>, RunError> {
+fn values(
+    grants: &GrantSet,
+    kind: Kind,
+    options: &RunOptions,
+) -> Result<Vec<(String, String)>, RunError> {
     let mut found = Vec::new();
     for capability in grants.of_kind(kind) {
         let (what, name, values) = match capability {
@@ -216,7 +226,9 @@ fn secrets(
     let mut attached = Vec::new();
     for capability in grants.of_kind(Kind::Secret) {
         let Capability::Secret { name, host } = capability else { continue };
-        let Some(used) = plugin.manifest.secrets.iter().find(|used| used.name == *name) else { continue };
+        let Some(used) = plugin.manifest.secrets.iter().find(|used| used.name == *name) else {
+            continue;
+        };
         let missing = || RunError::NoValue {
             what: "secret",
             name: name.to_string(),
@@ -237,10 +249,12 @@ fn secrets(
 
 fn addresses(options: &RunOptions) -> Result<AddressRules, RunError> {
     let read = |text: &String| {
-        text.parse::<ipnet::IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into)).map_err(|_| {
-            let what = "an address range is written like 127.0.0.0/8";
-            RunError::NotOffered { capability: text.clone(), why: what }
-        })
+        text.parse::<ipnet::IpNet>()
+            .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
+            .map_err(|_| {
+                let what = "an address range is written like 127.0.0.0/8";
+                RunError::NotOffered { capability: text.clone(), why: what }
+            })
     };
     let networks = options.addresses.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(danger::also(AddressRules::public_only(), networks))

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ringfence_audit::{AuditLog, Decision, Durability, Entry, Plugin as LoggedPlugin, Target, Timestamp};
+use ringfence_audit::{
+    AuditLog, Decision, Durability, Entry, Plugin as LoggedPlugin, Target, Timestamp,
+};
 use ringfence_bundle::Plugin;
 use ringfence_capability::{Kind, Origin, Profile};
 use ringfence_engine::EngineError;
-use ringfence_interfaces::{Effect, EffectSink, Effects, LinkError, NotRecorded, Verdict as Outcome};
+use ringfence_interfaces::{
+    Effect, EffectSink, Effects, LinkError, NotRecorded, Verdict as Outcome,
+};
 use ringfence_policy::{Verdict, Verdicts};
 
 use crate::{RunError, Usage, places};
@@ -110,7 +114,11 @@ pub(crate) struct RunLog {
 
 impl RunLog {
     /// Records that a run starts.
-    pub(crate) fn start(identity: &Identity, log: Arc<dyn Log>, what: &str) -> Result<Self, RunError> {
+    pub(crate) fn start(
+        identity: &Identity,
+        log: Arc<dyn Log>,
+        what: &str,
+    ) -> Result<Self, RunError> {
         let this = Self { identity: identity.clone(), log, run: run_id()? };
         let entry = this.entry("run.start").at(Target::name(what));
         this.log.append(&[entry])?;
@@ -127,7 +135,11 @@ impl RunLog {
     }
 
     /// Records how the run ended and hands its outcome on.
-    pub(crate) fn ended<T>(&self, done: Result<T, EngineError>, usage: Usage) -> Result<T, RunError> {
+    pub(crate) fn ended<T>(
+        &self,
+        done: Result<T, EngineError>,
+        usage: Usage,
+    ) -> Result<T, RunError> {
         let how = match &done {
             Ok(_) => format!("ended after {} ms of processor time", usage.cpu_ms),
             Err(error) => error.to_string(),
@@ -155,7 +167,8 @@ impl EffectSink for RunLog {
         };
         let operation = format!("{}.{}", effect.kind, effect.operation);
         let layer = self.identity.profile.name();
-        let entry = self.entry(&operation).at(target).decided(decision, layer, &Origin::BuiltIn, reason);
+        let entry =
+            self.entry(&operation).at(target).decided(decision, layer, &Origin::BuiltIn, reason);
         self.log.append(&[entry]).map_err(|_| NotRecorded::new())
     }
 }
@@ -163,6 +176,7 @@ impl EffectSink for RunLog {
 /// Returns a name for a run that no other run has.
 fn run_id() -> Result<String, RunError> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| RunError::NotRecorded { source: Box::new(error) })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| RunError::NotRecorded { source: Box::new(error) })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

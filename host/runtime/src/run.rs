@@ -67,7 +67,12 @@ impl Prepared {
     ///
     /// # Cancellation
     /// Dropping the future ends the run: nothing of the guest is left.
-    pub async fn call(&self, function: &str, input: &Value, stdio: Stdio) -> Result<CallDone, RunError> {
+    pub async fn call(
+        &self,
+        function: &str,
+        input: &Value,
+        stdio: Stdio,
+    ) -> Result<CallDone, RunError> {
         let export = exports::find(&self.exports, function, &self.display)?;
         let mut handles = Handles::default();
         // Read before anything starts: input that does not fit costs the guest nothing.

@@ -1,7 +1,7 @@
 //! Several calls to one instance, so that resources one call returns can be used by the next.
 
-use ringfence_engine::value::{self, Handles};
 use ringfence_engine::EngineError;
+use ringfence_engine::value::{self, Handles};
 use serde_json::Value;
 use wasmtime::component::{Instance, Val};
 

@@ -13,7 +13,11 @@ use crate::places;
 use crate::print::{Printer, visible};
 
 /// `ringfence audit`.
-pub(crate) fn audit(command: AuditCommand, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+pub(crate) fn audit(
+    command: AuditCommand,
+    global: &Global,
+    printer: &Printer,
+) -> Result<u8, CliError> {
     let path = places::state(global)?.join("audit.jsonl");
     let display = path.display().to_string();
     let file = match File::open(&path) {
@@ -27,8 +31,10 @@ pub(crate) fn audit(command: AuditCommand, global: &Global, printer: &Printer) -
     match command {
         AuditCommand::Verify { expect_head } => {
             let expected = expect_head.map(|text| text.parse::<Digest>()).transpose();
-            let expected = expected.map_err(|error| CliError::Usage(format!("`--expect-head`: {error}")))?;
-            let summary = verify(file, expected).map_err(|broken| CliError::Room(Box::new(broken)))?;
+            let expected =
+                expected.map_err(|error| CliError::Usage(format!("`--expect-head`: {error}")))?;
+            let summary =
+                verify(file, expected).map_err(|broken| CliError::Room(Box::new(broken)))?;
             let head = summary.head.map(|head| head.to_string());
             if printer.is_json() {
                 printer.value(&json!({ "ok": true, "records": summary.records, "recovered": summary.recovered, "head": head }));
@@ -48,7 +54,12 @@ pub(crate) fn audit(command: AuditCommand, global: &Global, printer: &Printer) -
     Ok(0)
 }
 
-fn show(file: BufReader<File>, filter: &Filter, last: usize, printer: &Printer) -> Result<(), CliError> {
+fn show(
+    file: BufReader<File>,
+    filter: &Filter,
+    last: usize,
+    printer: &Printer,
+) -> Result<(), CliError> {
     let mut kept = std::collections::VecDeque::new();
     for record in Records::new(file) {
         let record = record.map_err(|broken| CliError::Room(Box::new(broken)))?;
@@ -80,5 +91,8 @@ fn line(record: &Record) -> String {
     let target = entry.target.as_ref().map(ToString::to_string).unwrap_or_default();
     let plugin = entry.plugin.as_ref().map_or("", |plugin| plugin.name.as_str());
     let reason = entry.reason.as_deref().unwrap_or_default();
-    format!("{:>6} {} {decision} {plugin:<16} {:<14} {target}  {reason}", record.seq, record.time, entry.operation)
+    format!(
+        "{:>6} {} {decision} {plugin:<16} {:<14} {target}  {reason}",
+        record.seq, record.time, entry.operation
+    )
 }

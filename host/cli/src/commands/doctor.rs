@@ -33,7 +33,10 @@ pub(crate) fn doctor(global: &Global, printer: &Printer) -> Result<u8, CliError>
         Check { name: "policy files", result: policies(global), required: true },
         Check {
             name: "native sandbox",
-            result: Err("not part of this version: `exec` and outside MCP servers are always refused".to_owned()),
+            result: Err(
+                "not part of this version: `exec` and outside MCP servers are always refused"
+                    .to_owned(),
+            ),
             required: false,
         },
     ];
@@ -62,14 +65,15 @@ pub(crate) fn doctor(global: &Global, printer: &Printer) -> Result<u8, CliError>
 
 /// Compiles and runs a component, so that an engine that only starts is not called working.
 fn engine() -> Result<String, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let host = ringfence::Host::builder().build().map_err(|error| text(&error))?;
-    let plugin = ringfence::Host::open_bytes(PROBE.to_vec(), "probe").map_err(|error| text(&error))?;
-    let prepared = host.prepare(&plugin, ringfence::RunOptions::default()).map_err(|error| text(&error))?;
-    let runtime = super::run::runtime(&prepared).map_err(|error| text(&error))?;
+    let host = ringfence::Host::builder().build().map_err(|error| whole(&error))?;
+    let plugin =
+        ringfence::Host::open_bytes(PROBE.to_vec(), "probe").map_err(|error| whole(&error))?;
+    let prepared =
+        host.prepare(&plugin, ringfence::RunOptions::default()).map_err(|error| whole(&error))?;
+    let runtime = super::run::runtime(&prepared).map_err(|error| whole(&error))?;
     let input = json!({ "a": 2, "b": 3 });
     let call = prepared.call("add", &input, ringfence::Stdio::captured());
-    match runtime.block_on(call).map_err(|error| text(&error))?.result {
+    match runtime.block_on(call).map_err(|error| whole(&error))?.result {
         ringfence::CallResult::Ok(sum) if sum == json!(5) => {
             Ok("compiled and ran a component".to_owned())
         }
@@ -77,25 +81,42 @@ fn engine() -> Result<String, String> {
     }
 }
 
+/// Returns an error with what is behind it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 fn state(global: &Global) -> Result<String, String> {
-    let path = places::state(global).map_err(|error| error.to_string())?;
+    let path = places::state(global).map_err(|error| whole(&error))?;
     let host = ringfence::Host::builder().state(&path).build();
-    host.map(|_| path.display().to_string()).map_err(|error| error.to_string())
+    host.map(|_| path.display().to_string()).map_err(|error| whole(&error))
 }
 
 fn cache(global: &Global) -> Result<String, String> {
-    let Some(path) = places::cache(global).map_err(|error| error.to_string())? else {
+    let Some(path) = places::cache(global).map_err(|error| whole(&error))? else {
         return Err("switched off with `--no-cache`: every run compiles".to_owned());
     };
-    let host = ringfence::Host::builder().cache(&path).build().map_err(|error| error.to_string())?;
+    let host =
+        ringfence::Host::builder().cache(&path).build().map_err(|error| whole(&error))?;
     let stats = host.cache_stats();
     Ok(format!("{}: {} components, {} MiB", path.display(), stats.entries, stats.size_bytes >> 20))
 }
 
 fn policies(global: &Global) -> Result<String, String> {
-    let layers = places::policies(global).map_err(|error| error.to_string())?;
+    let layers = places::policies(global).map_err(|error| whole(&error))?;
     let files: Vec<_> = layers.iter().map(ringfence_policy::Layer::file).collect();
-    if files.is_empty() { Ok("none; the profile alone decides".to_owned()) } else { Ok(files.join(", ")) }
+    if files.is_empty() {
+        Ok("none; the profile alone decides".to_owned())
+    } else {
+        Ok(files.join(", "))
+    }
 }
 
 #[cfg(test)]

@@ -21,8 +21,10 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
     let plan = host.plan(&plugin, &options)?;
     let runs = plan.verdicts.refusal().is_none();
     if printer.is_json() {
-        let limits: serde_json::Map<_, _> =
-            Limit::ALL.iter().map(|limit| (limit.name().to_owned(), json!(plan.limits.of(*limit)))).collect();
+        let limits: serde_json::Map<_, _> = Limit::ALL
+            .iter()
+            .map(|limit| (limit.name().to_owned(), json!(plan.limits.of(*limit))))
+            .collect();
         printer.value(&json!({
             "plugin": plugin.manifest.name,
             "digest": plugin.identity.to_string(),
@@ -34,8 +36,11 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
         }));
     } else {
         let cap = plan.cap.filter(|cap| *cap < plan.profile);
-        let capped = cap.map(|cap| format!(", capped at `{cap}` because it is not signed")).unwrap_or_default();
-        printer.line(&visible(&format!("{} under `{}`{capped}", plugin.manifest.name, plan.profile)));
+        let capped = cap
+            .map(|cap| format!(", capped at `{cap}` because it is not signed"))
+            .unwrap_or_default();
+        printer
+            .line(&visible(&format!("{} under `{}`{capped}", plugin.manifest.name, plan.profile)));
         if plan.verdicts.all.is_empty() {
             printer.line("  asks for nothing");
         }

@@ -33,10 +33,14 @@ pub(crate) fn inspect(args: &Inspect, printer: &Printer) -> Result<u8, CliError>
 
 fn as_json(plugin: &Plugin, interface: &Interface) -> Value {
     let manifest = &plugin.manifest;
-    let imports = interface.imports.iter().map(|import| {
-        json!({ "name": import.name, "needs": needs(import.class()) })
-    });
-    let limits = manifest.limits.iter().map(|(limit, number)| (limit.name().to_owned(), json!(limit.format(number))));
+    let imports = interface
+        .imports
+        .iter()
+        .map(|import| json!({ "name": import.name, "needs": needs(import.class()) }));
+    let limits = manifest
+        .limits
+        .iter()
+        .map(|(limit, number)| (limit.name().to_owned(), json!(limit.format(number))));
     json!({
         "name": manifest.name,
         "version": manifest.version.to_string(),
@@ -93,17 +97,21 @@ fn needs(class: ImportClass) -> Value {
 
 fn as_text(plugin: &Plugin, interface: &Interface, schemas: bool) -> Vec<String> {
     let manifest = &plugin.manifest;
-    let mut lines = vec![format!("{} {}  {}", manifest.name, manifest.version, manifest.description)];
+    let mut lines =
+        vec![format!("{} {}  {}", manifest.name, manifest.version, manifest.description)];
     lines.push(format!("kind      {}", interface.kind.name()));
     lines.push(format!("digest    {}", plugin.identity));
     lines.push(format!("size      {} KiB", plugin.component.len().div_ceil(1024)));
-    lines.push("signed    no; runs under at most `read-only` unless its digest is trusted".to_owned());
+    lines.push(
+        "signed    no; runs under at most `read-only` unless its digest is trusted".to_owned(),
+    );
     if let Some(profile) = manifest.needs_profile {
         lines.push(format!("profile   needs `{profile}`"));
     }
     lines.push(String::new());
     lines.extend(requests(&manifest.requests));
-    let limits: Vec<_> = manifest.limits.iter().map(|(limit, number)| limit_text(limit, number)).collect();
+    let limits: Vec<_> =
+        manifest.limits.iter().map(|(limit, number)| limit_text(limit, number)).collect();
     if !limits.is_empty() {
         lines.push(format!("asks for limits: {}", limits.join(", ")));
     }
@@ -142,7 +150,8 @@ fn limit_text(limit: Limit, number: u64) -> String {
 }
 
 fn signature(function: &Function) -> Vec<String> {
-    let params: Vec<_> = function.params.iter().map(|param| format!("{}: {}", param.name, param.ty)).collect();
+    let params: Vec<_> =
+        function.params.iter().map(|param| format!("{}: {}", param.name, param.ty)).collect();
     let result = function.result.as_ref().map(|ty| format!(" -> {ty}")).unwrap_or_default();
     let mut lines = vec![format!("  {}({}){result}", function.short, params.join(", "))];
     let first = function.docs.split("\n\n").next().unwrap_or_default().replace('\n', " ");

@@ -12,12 +12,17 @@ use crate::print::{Printer, visible};
 /// `ringfence policy`.
 pub(crate) fn policy(command: PolicyCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
-        PolicyCommand::Show { profile } => show(&Layer::profile(profile.parse::<Profile>()?), printer),
+        PolicyCommand::Show { profile } => {
+            show(&Layer::profile(profile.parse::<Profile>()?), printer)
+        }
         PolicyCommand::Check { files } => {
             for path in files {
                 let layer = places::policy(LayerKind::User, &path)?;
                 let rules = layer.rules().count();
-                printer.line(&visible(&format!("{}: {rules} rules, all of them can matter", path.display())));
+                printer.line(&visible(&format!(
+                    "{}: {rules} rules, all of them can matter",
+                    path.display()
+                )));
             }
         }
     }

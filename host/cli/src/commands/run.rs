@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ringfence::{
-    CallDone, CallResult, Host, Level, Observer, Plugin, PluginKind, Prepared, RunOptions, Sink, Stdio, Usage,
+    CallDone, CallResult, Host, Level, Observer, Plugin, PluginKind, Prepared, RunOptions, Sink,
+    Stdio, Usage,
 };
 use serde_json::{Value, json};
 
@@ -34,7 +35,8 @@ pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, 
         }
         PluginKind::Tools | PluginKind::Agent | PluginKind::Step => {
             if !args.args.is_empty() {
-                let text = "this plugin is a tool: give it JSON with `--input`, not arguments after `--`";
+                let text =
+                    "this plugin is a tool: give it JSON with `--input`, not arguments after `--`";
                 return Err(CliError::Usage(text.to_owned()));
             }
             let function = only_function(&prepared, &args.plugin)?;
@@ -42,7 +44,10 @@ pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, 
             one_call(&prepared, &function, &input, printer)
         }
         PluginKind::HttpHandler => {
-            let text = format!("this plugin answers HTTP requests: `ringfence serve {}`", args.plugin.display());
+            let text = format!(
+                "this plugin answers HTTP requests: `ringfence serve {}`",
+                args.plugin.display()
+            );
             Err(CliError::Usage(text))
         }
     }
@@ -82,9 +87,15 @@ pub(crate) fn prepare(
 
 /// Says why the first run takes long, when it will.
 fn announce(host: &Host, plugin: &Plugin, _: &RunOptions, printer: &Printer) {
-    if plugin.component.len() > SLOW_BYTES && std::io::stderr().is_terminal() && !host.is_compiled(plugin) {
+    if plugin.component.len() > SLOW_BYTES
+        && std::io::stderr().is_terminal()
+        && !host.is_compiled(plugin)
+    {
         let size = plugin.component.len() / 1024;
-        printer.note(&format!("compiling `{}` ({size} KiB), once; later runs map the result", plugin.display));
+        printer.note(&format!(
+            "compiling `{}` ({size} KiB), once; later runs map the result",
+            plugin.display
+        ));
     }
 }
 
@@ -99,21 +110,32 @@ pub(crate) fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, Cl
     if network {
         builder.enable_io();
     }
-    builder.build().map_err(|source| CliError::File { what: "runtime", path: "tokio".to_owned(), source })
+    builder.build().map_err(|source| CliError::File {
+        what: "runtime",
+        path: "tokio".to_owned(),
+        source,
+    })
 }
 
 fn command(prepared: &Prepared, args: &Run, printer: &Printer) -> Result<u8, CliError> {
     let stdin = if std::io::stdin().is_terminal() { None } else { Some(read_stdin(STDIN_BYTES)?) };
     let (out, err) = (Passing::new(Stream::Out), Passing::new(Stream::Err));
-    let done = runtime(prepared)?.block_on(prepared.run(&args.args, Stdio::new(stdin, out, err)))?;
+    let done =
+        runtime(prepared)?.block_on(prepared.run(&args.args, Stdio::new(stdin, out, err)))?;
     if printer.is_json() {
-        printer.note(&json!({ "exit-code": done.exit_code, "usage": usage(done.usage) }).to_string());
+        printer
+            .note(&json!({ "exit-code": done.exit_code, "usage": usage(done.usage) }).to_string());
     }
     // A code that means something of ours elsewhere is still the plugin's own failure.
     Ok(u8::from(done.exit_code != 0))
 }
 
-fn one_call(prepared: &Prepared, function: &str, input: &Value, printer: &Printer) -> Result<u8, CliError> {
+fn one_call(
+    prepared: &Prepared,
+    function: &str,
+    input: &Value,
+    printer: &Printer,
+) -> Result<u8, CliError> {
     let err = Passing::new(Stream::Err);
     let stdio = Stdio::new(None, Passing::new(Stream::Err), err);
     let done = runtime(prepared)?.block_on(prepared.call(function, input, stdio))?;
@@ -132,7 +154,8 @@ fn show(done: &CallDone, printer: &Printer) -> u8 {
             0
         }
         (CallResult::Err(value), true) => {
-            printer.value(&json!({ "ok": false, "plugin-error": value, "usage": usage(done.usage) }));
+            printer
+                .value(&json!({ "ok": false, "plugin-error": value, "usage": usage(done.usage) }));
             1
         }
         (CallResult::Err(value), false) => {
@@ -145,7 +168,10 @@ fn show(done: &CallDone, printer: &Printer) -> u8 {
 
 /// Writes a plugin's error the way its own words read best: `invalid-input: line 3 …`.
 fn plugin_error(value: &Value) -> String {
-    let case = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
+    let case = value
+        .as_object()
+        .filter(|object| object.len() == 1)
+        .and_then(|object| object.iter().next());
     match (value, case) {
         (Value::String(text), _) => text.clone(),
         (_, Some((case, Value::String(text)))) => format!("{case}: {text}"),
@@ -164,7 +190,8 @@ fn batch(prepared: &Prepared, file: &str, printer: &Printer) -> Result<u8, CliEr
         "-" => read_stdin(INPUT_BYTES)?,
         path => places::read(Path::new(path), "batch file", INPUT_BYTES)?,
     };
-    let text = String::from_utf8(text).map_err(|_| CliError::Usage(format!("`{file}` is not UTF-8 text")))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| CliError::Usage(format!("`{file}` is not UTF-8 text")))?;
     let mut worst = 0;
     runtime(prepared)?.block_on(async {
         let stdio = Stdio::new(None, Passing::new(Stream::Err), Passing::new(Stream::Err));
@@ -200,7 +227,9 @@ fn batch_line(file: &str, number: usize, line: &str) -> Result<(String, Value), 
 fn only_function(prepared: &Prepared, plugin: &Path) -> Result<String, CliError> {
     match prepared.exports() {
         [only] => Ok(only.name.clone()),
-        [] => Err(CliError::Usage(format!("`{}` exports nothing that can be run", plugin.display()))),
+        [] => {
+            Err(CliError::Usage(format!("`{}` exports nothing that can be run", plugin.display())))
+        }
         many => {
             let names: Vec<_> = many.iter().map(|export| export.short.as_str()).collect();
             let path = plugin.display();
@@ -229,7 +258,11 @@ fn input(text: Option<&str>) -> Result<Value, CliError> {
 fn read_stdin(most: u64) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
-    read.map_err(|source| CliError::File { what: "input", path: "standard input".to_owned(), source })?;
+    read.map_err(|source| CliError::File {
+        what: "input",
+        path: "standard input".to_owned(),
+        source,
+    })?;
     if bytes.len() as u64 > most {
         return Err(CliError::Usage(format!("standard input is larger than {most} bytes")));
     }
@@ -282,9 +315,14 @@ impl Observer for Talk {
         if level < Level::Info {
             return;
         }
-        let fields: String = fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let fields: String =
+            fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
         let level = format!("{level:?}").to_lowercase();
-        let _ = writeln!(anstream::stderr().lock(), "plugin {level}: {}", visible(&format!("{text}{fields}")));
+        let _ = writeln!(
+            anstream::stderr().lock(),
+            "plugin {level}: {}",
+            visible(&format!("{text}{fields}"))
+        );
     }
 
     fn progress(&self, done: f64, total: Option<f64>, note: &str) {
@@ -294,7 +332,12 @@ impl Observer for Talk {
         }
         let _ = match total {
             Some(total) if total > 0.0 => {
-                write!(err, "\r\x1b[2K{:3.0} % {}", (done / total * 100.0).clamp(0.0, 100.0), visible(note))
+                write!(
+                    err,
+                    "\r\x1b[2K{:3.0} % {}",
+                    (done / total * 100.0).clamp(0.0, 100.0),
+                    visible(note)
+                )
             }
             _ => write!(err, "\r\x1b[2K{done} {}", visible(note)),
         };

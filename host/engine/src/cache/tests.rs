@@ -7,7 +7,8 @@ use crate::{Engine, EngineOptions, Source};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-const COMPONENT: &str = "(component (core module $m (func (export \"f\"))) (core instance (instantiate $m)))";
+const COMPONENT: &str =
+    "(component (core module $m (func (export \"f\"))) (core instance (instantiate $m)))";
 
 struct Fixture {
     root: tempfile::TempDir,
@@ -75,7 +76,9 @@ fn an_entry_that_was_touched_is_rebuilt() {
             std::fs::rename(code, &away).unwrap();
             std::os::unix::fs::symlink(&away, code).unwrap();
         }),
-        ("a second name", |code, _| std::fs::hard_link(code, code.with_extension("alias")).unwrap()),
+        ("a second name", |code, _| {
+            std::fs::hard_link(code, code.with_extension("alias")).unwrap()
+        }),
         ("writable by others", |code, _| {
             std::fs::set_permissions(code, std::fs::Permissions::from_mode(0o666)).unwrap();
         }),

@@ -57,9 +57,9 @@ impl Reader<'_> {
             return Err(path.error(format!("at most {MAX_DEPTH} levels"), "a deeper one"));
         }
         match ty {
-            Type::Bool => json.as_bool().map(Val::Bool).ok_or_else(|| {
-                path.mismatch("true or false", json)
-            }),
+            Type::Bool => {
+                json.as_bool().map(Val::Bool).ok_or_else(|| path.mismatch("true or false", json))
+            }
             Type::S8 => integer(json, path).map(Val::S8),
             Type::U8 => integer(json, path).map(Val::U8),
             Type::S16 => integer(json, path).map(Val::S16),
@@ -350,7 +350,11 @@ fn one_of<'a>(known: impl Iterator<Item = &'a str>, json: &Value, path: &Path<'_
     path.mismatch(format!("one of {}", names(known)), json)
 }
 
-fn array_of<'v>(length: usize, json: &'v Value, path: &Path<'_>) -> Result<&'v [Value], ValueError> {
+fn array_of<'v>(
+    length: usize,
+    json: &'v Value,
+    path: &Path<'_>,
+) -> Result<&'v [Value], ValueError> {
     let items = json.as_array().filter(|items| items.len() == length);
     let items = items.ok_or_else(|| path.mismatch(format!("an array of {length} items"), json))?;
     Ok(items)

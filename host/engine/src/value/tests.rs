@@ -115,7 +115,11 @@ fn what_does_not_fit_is_refused_with_its_place() {
         ("(list string)", json!(["a", 3]), "input.a[0][1]: expected a string"),
         ("(list u8 2)", json!([1]), "expected an array of 2 items, found an array of 1 item"),
         ("(map string u8)", json!([["a"]]), "input.a[0][0]: expected an array of 2 items"),
-        ("$point", json!({"nam": "a"}), "only the fields `name`, `size-limit`, found the field `nam`"),
+        (
+            "$point",
+            json!({"nam": "a"}),
+            "only the fields `name`, `size-limit`, found the field `nam`",
+        ),
         ("$point", json!({}), "input.a[0].name: expected a string, found nothing"),
         ("$choice", json!("some-of"), "for the case has a value"),
         ("$choice", json!({"none": null}), "for the case has no value"),
@@ -196,8 +200,22 @@ fn a_function_with_a_stream_says_why_it_cannot_be_called() {
 /// A type as WAT; named types are declared on the way.
 fn type_text() -> impl Strategy<Value = Shape> {
     let leaf = prop::sample::select(vec![
-        "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char",
-        "string", "(list u8)", "(list u16 3)", "(map string u8)",
+        "bool",
+        "s8",
+        "u8",
+        "s16",
+        "u16",
+        "s32",
+        "u32",
+        "s64",
+        "u64",
+        "f32",
+        "f64",
+        "char",
+        "string",
+        "(list u8)",
+        "(list u16 3)",
+        "(map string u8)",
     ]);
     leaf.prop_map(|name| Shape::Leaf(name)).prop_recursive(4, 16, 4, |inner| {
         let some = prop::collection::vec(inner.clone(), 1..4);
@@ -277,7 +295,9 @@ fn some_value(ty: &Type, rng: &mut TestRng) -> Val {
             Val::Map((0..few).map(&mut pair).collect())
         }
         Type::Record(record) => {
-            let field = |f: wasmtime::component::types::Field<'_>| (f.name.to_owned(), some_value(&f.ty, rng));
+            let field = |f: wasmtime::component::types::Field<'_>| {
+                (f.name.to_owned(), some_value(&f.ty, rng))
+            };
             Val::Record(record.fields().map(field).collect())
         }
         Type::Tuple(tuple) => Val::Tuple(tuple.types().map(|ty| some_value(&ty, rng)).collect()),

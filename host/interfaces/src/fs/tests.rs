@@ -133,8 +133,8 @@ impl World {
             Do::Create(path) => self.open(at, path, OpenFlags::CREATE, w).await.map(drop),
             Do::Write(path) => self.open(at, path, none, w).await.map(drop),
             Do::WriteNoFollow(path) => {
-                let opened = self.fs().open_at(fd(), PathFlags::empty(), text(path), none, w);
-                opened.await.map(drop)
+                let mut fs = self.fs();
+                fs.open_at(fd(), PathFlags::empty(), text(path), none, w).await.map(drop)
             }
             Do::Truncate(path) => self.open(at, path, OpenFlags::TRUNCATE, r).await.map(drop),
             Do::Mutate(path) => {

@@ -1,6 +1,7 @@
 //! One request and its response: check, record, dial, send, count.
 
 use futures::FutureExt as _;
+use futures::future::Fuse;
 use http::header::HeaderName;
 use http::{Request, Response, StatusCode, Uri, request};
 use http_body_util::BodyExt as _;
@@ -47,7 +48,7 @@ pub(super) async fn exchange(
 
     let (body, mut stray) = call.split(body, declared);
     // A body that is already there is refused before anything is sent.
-    if let Some(Err(error)) = stray.as_mut().now_or_never() {
+    if let Some(Err(error)) = (&mut stray).now_or_never() {
         return Err(call.stray(error));
     }
 
@@ -77,7 +78,8 @@ pub(super) async fn exchange(
 }
 
 /// Completes when the guest's body, which must be empty, ends; fails when it is not empty.
-type Stray = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+/// Never completes twice, so it can be asked again after it has.
+type Stray = Fuse<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>;
 
 /// One admitted request.
 struct Call<'a> {
@@ -113,10 +115,12 @@ impl<'a> Call<'a> {
         let meter = Arc::clone(&self.config.meter);
         match self.admitted.body() {
             BodyRule::Allowed => {
-                (RequestBody::new(Some(body), declared, meter), Box::pin(async { Ok(()) }))
+                (RequestBody::new(Some(body), declared, meter), Fuse::terminated())
             }
             // The guest's body is not even given to the connection.
-            BodyRule::None => (RequestBody::new(None, None, meter), Box::pin(stays_empty(body))),
+            BodyRule::None => {
+                (RequestBody::new(None, None, meter), stays_empty(body).boxed().fuse())
+            }
         }
     }
 
@@ -179,16 +183,13 @@ impl<'a> Call<'a> {
         let (mut sender, connection) =
             builder.handshake(TokioIo::new(stream)).await.map_err(|error| from_hyper(&error))?;
         let mut connection: Connection = Box::pin(drive(connection, failure.clone()));
-        let (mut open, mut watched) = (true, true);
+        let mut open = true;
         let mut response = pin!(timeout(patience, sender.send_request(request)));
         let response = loop {
             tokio::select! {
                 biased;
                 answer = &mut response => break answer,
-                ended = &mut stray, if watched => {
-                    watched = false;
-                    ended.map_err(|error| self.stray(error))?;
-                }
+                ended = &mut stray => ended.map_err(|error| self.stray(error))?,
                 closed = &mut connection, if open => {
                     open = false;
                     closed?;
@@ -281,8 +282,13 @@ pub(super) fn from_hyper(error: &hyper::Error) -> Error {
         return Error::ConnectionTerminated;
     }
     let cause = std::error::Error::source(error);
-    if cause.is_some_and(|cause| cause.is::<std::io::Error>()) {
-        return Error::ConnectionTerminated;
+    let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    match cause.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
+        Some(_) => Error::ConnectionTerminated,
+        None => Error::HttpProtocolError,
     }
-    Error::HttpProtocolError
 }
+
+#[cfg(test)]
+mod tests;

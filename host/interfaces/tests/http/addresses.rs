@@ -16,10 +16,7 @@ async fn a_name_that_leads_inside_is_refused_and_reached_with_the_protection_off
     assert_eq!(error(fetch(&on, get(&uri)).await), "DestinationIpProhibited");
     assert_eq!(
         on.log.lines(),
-        [
-            "http.read resolve example.test done",
-            "http.read GET example.test address-not-public"
-        ]
+        ["http.read resolve example.test done", "http.read GET example.test address-not-public"]
     );
     assert!(inbox.texts().is_empty());
     let off = run(all_hosts(READ, port), |_| {});

@@ -26,10 +26,7 @@ async fn a_body_on_a_read_is_refused_unless_writing_is_granted() {
             };
             let read = run(all_hosts(READ, port), |_| {});
             assert_eq!(error(fetch(&read, request()).await), "HttpRequestDenied");
-            assert_eq!(
-                read.log.lines(),
-                [format!("http.read {method} example.test body-on-read")]
-            );
+            assert_eq!(read.log.lines(), [format!("http.read {method} example.test body-on-read")]);
             assert!(inbox.texts().is_empty());
         }
     }
@@ -58,7 +55,7 @@ async fn a_body_that_comes_late_on_a_read_never_leaves() {
         }
         sender.try_send(Bytes::from_static(b"stolen")).unwrap();
     };
-    let (result, ()) = futures::join!(fetch(&run, request), arrived);
+    let (result, ()) = tokio::join!(fetch(&run, request), arrived);
     assert_eq!(error(result), "HttpRequestDenied");
     assert!(!inbox.only().contains("stolen"));
     assert_eq!(run.log.lines().last().unwrap(), "http.read GET example.test body-on-read");

@@ -49,12 +49,15 @@ async fn a_secret_goes_to_its_host_in_place_of_what_the_guest_put_there() {
 
 #[tokio::test]
 async fn a_server_that_echoes_the_secret_in_a_header_does_not_show_it_to_the_guest() {
-    let echo = "HTTP/1.1 200 OK\r\nx-echo: Bearer hunter2\r\nx-other: y\r\ncontent-length: 0\r\n\r\n";
+    let echo =
+        "HTTP/1.1 200 OK\r\nx-echo: Bearer hunter2\r\nx-other: y\r\ncontent-length: 0\r\n\r\n";
     let (port, _) = server(echo).await;
     let uri = format!("http://example.test:{port}/");
     let hidden = run(granted(port, "*"), |config| config.secrets = token("*"));
     let response = fetch(&hidden, get(&uri)).await.unwrap();
-    assert!(!response.headers().contains_key("x-echo") && response.headers().contains_key("x-other"));
+    assert!(
+        !response.headers().contains_key("x-echo") && response.headers().contains_key("x-other")
+    );
     let without = run(granted(port, "*"), |_| {});
     let response = fetch(&without, get(&uri)).await.unwrap();
     assert!(response.headers().contains_key("x-echo"), "only known secrets are hidden");

@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
-use ringfence_capability::{
-    Capability, Grant, GrantSet, Limits, MethodClass, Origin, Port,
-};
+use ringfence_capability::{Capability, Grant, GrantSet, Limits, MethodClass, Origin, Port};
 use ringfence_engine::Meter;
 use ringfence_interfaces::http::{AddressRules, HttpConfig, HttpHooks, HttpRules, Resolve, danger};
 use ringfence_interfaces::{Effect, EffectSink, NotRecorded, Verdict};
@@ -104,7 +102,7 @@ impl Resolve for Fixed {
 /// Keeps effects as lines, or fails.
 #[derive(Default)]
 pub(crate) struct Log {
-    lines: Mutex<Vec<String>>,
+    pub(crate) lines: Mutex<Vec<String>>,
     pub(crate) broken: bool,
 }
 
@@ -123,7 +121,8 @@ impl EffectSink for Log {
             Verdict::Done => "done",
             Verdict::Refused(reason) => reason,
         };
-        let target = effect.target.rsplit_once(':').map_or(effect.target.as_str(), |(host, _)| host);
+        let target =
+            effect.target.rsplit_once(':').map_or(effect.target.as_str(), |(host, _)| host);
         let line = format!("{} {} {target} {verdict}", effect.kind, effect.operation);
         self.lines.lock().unwrap().push(line);
         Ok(())

@@ -70,7 +70,8 @@ fn reader(
         Form::Text => TextMode::Formatted,
     };
     // Classes name the language of code; only text comes out of here, so they may all stay.
-    let config = Config { text_mode, disable_json_ld: !json_ld, keep_classes: true, ..Config::default() };
+    let config =
+        Config { text_mode, disable_json_ld: !json_ld, keep_classes: true, ..Config::default() };
     Readability::with_document(document, base, Some(config))
         .map_err(|_| PageError::BadBaseUrl { url: base.unwrap_or_default().to_owned() })
 }

@@ -25,7 +25,11 @@ const FOREIGN: [(&[u8], &str); 8] = [
 ];
 
 /// Returns the text of a page; paths start at `root`.
-pub(crate) fn load(root: &Path, input: Source, charset: Option<&str>) -> Result<Decoded, PageError> {
+pub(crate) fn load(
+    root: &Path,
+    input: Source,
+    charset: Option<&str>,
+) -> Result<Decoded, PageError> {
     let bytes = match input {
         Source::Html(text) => text.into_bytes(),
         Source::Bytes(bytes) => bytes,

@@ -123,7 +123,10 @@ mod tests {
         let bold: String = (0..200).map(|n| format!("<b id={n}>")).collect();
         let html = format!("{bold}{}", "<p>x".repeat(200_000));
         check_refused(&html, "the page has more than 300000 elements and texts");
-        check_refused(&"<b><p>".repeat(200_000), "the page has more than 300000 elements and texts");
+        check_refused(
+            &"<b><p>".repeat(200_000),
+            "the page has more than 300000 elements and texts",
+        );
     }
 
     #[test]

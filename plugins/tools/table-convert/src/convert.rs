@@ -81,7 +81,9 @@ fn delimiter(character: char) -> Result<u8, TableError> {
         .ok()
         .filter(|byte| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | 0))
         .ok_or_else(|| {
-            let reason = format!("delimiter {character:?} is not one ASCII character that can separate values");
+            let reason = format!(
+                "delimiter {character:?} is not one ASCII character that can separate values"
+            );
             TableError::option(reason)
         })
 }
@@ -124,7 +126,8 @@ impl Job<'_> {
         let mut bytes = Vec::new();
         let written = self.pump(&mut bytes, MAX_INLINE_BYTES, "text")?;
         // Every cell was text, so this never replaces anything.
-        let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         Ok(self.report(Some(text), None, written))
     }
 
@@ -144,7 +147,10 @@ impl Job<'_> {
         let (part, file) = Part::create(&target).map_err(fail)?;
         let mut file = BufWriter::new(file);
         let written = self.pump(&mut file, MAX_FILE_BYTES, path)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|f| f.sync_all()).map_err(fail)?;
+        file.into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .and_then(|f| f.sync_all())
+            .map_err(fail)?;
         part.keep(&target).map_err(fail)?;
         Ok(self.report(None, Some(path.to_owned()), written))
     }
@@ -188,7 +194,10 @@ impl Job<'_> {
             notes.push(format!("extra values were dropped from {} rows", seen.dropped_rows));
         }
         if self.reading.format == Format::Csv && self.reading.delimiter != b',' {
-            notes.push(format!("the delimiter of the input is {:?}", char::from(self.reading.delimiter)));
+            notes.push(format!(
+                "the delimiter of the input is {:?}",
+                char::from(self.reading.delimiter)
+            ));
         }
         let from = self.reading.format;
         Converted { text, file, from, columns: self.columns(), rows, size, truncated, notes }

@@ -153,9 +153,13 @@ mod tests {
 
     #[test]
     fn the_first_line_tells_the_delimiter() {
-        for (text, delimiter) in
-            [("a;b;c\n1,2,3,4,5", b';'), ("\"a;b;c\",d\n", b','), ("a|b", b'|'), ("a", b','), ("a,b;c", b',')]
-        {
+        for (text, delimiter) in [
+            ("a;b;c\n1,2,3,4,5", b';'),
+            ("\"a;b;c\",d\n", b','),
+            ("a|b", b'|'),
+            ("a", b','),
+            ("a,b;c", b','),
+        ] {
             assert_eq!(guess_delimiter(text), delimiter, "{text:?}");
         }
     }

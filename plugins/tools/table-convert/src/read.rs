@@ -145,7 +145,11 @@ pub(crate) fn fit(
 }
 
 /// Returns the error behind a failed read: the row limit, or what the system said.
-pub(crate) fn read_error(reading: &Reading<'_>, budget: &RowBudget, source: std::io::Error) -> TableError {
+pub(crate) fn read_error(
+    reading: &Reading<'_>,
+    budget: &RowBudget,
+    source: std::io::Error,
+) -> TableError {
     if budget.is_spent() {
         return TableError::TooLarge { what: "a row of the input", limit: MAX_ROW_BYTES };
     }

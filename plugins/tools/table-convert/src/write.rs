@@ -83,7 +83,9 @@ impl<W: Write> TableWriter<W> {
         let cells: Vec<Cell> = columns.iter().cloned().map(Cell::Text).collect();
         let shown = self.writing.header == Shown::Yes;
         match (self.writing.format, self.writing.rows) {
-            (Format::Csv | Format::Tsv, _) if shown => self.delimited(columns.iter().map(String::as_str)),
+            (Format::Csv | Format::Tsv, _) if shown => {
+                self.delimited(columns.iter().map(String::as_str))
+            }
             (Format::Json | Format::JsonLines, RowForm::Array) if shown => self.json(&cells),
             (Format::Markdown, _) => self.markdown(&cells).and_then(|()| {
                 let rule = format!("|{}\n", " --- |".repeat(columns.len()));
@@ -133,7 +135,9 @@ impl<W: Write> TableWriter<W> {
         let object = self.writing.rows == RowForm::Object;
         line.push(if object { '{' } else { '[' });
         let mut first = true;
-        for (name, cell) in self.columns.iter().zip(cells).filter(|(_, c)| !object || **c != Cell::Missing) {
+        for (name, cell) in
+            self.columns.iter().zip(cells).filter(|(_, c)| !object || **c != Cell::Missing)
+        {
             if !std::mem::take(&mut first) {
                 line.push(',');
             }

@@ -93,13 +93,19 @@ mod tests {
         for (text, expected) in [
             ("", "address ``: relative URL without a base"),
             ("example.org/x", "address `example.org/x`: relative URL without a base"),
-            ("file:///etc/passwd", "address `file:///etc/passwd`: scheme `file` is not http or https"),
+            (
+                "file:///etc/passwd",
+                "address `file:///etc/passwd`: scheme `file` is not http or https",
+            ),
             ("https://", "address `https://`: empty host"),
             (
                 "https://me:secret@example.org/",
                 "address `https://me:secret@example.org/`: a user name or password in an address would end up in logs",
             ),
-            ("http://exa mple.org/", "address `http://exa mple.org/`: invalid international domain name"),
+            (
+                "http://exa mple.org/",
+                "address `http://exa mple.org/`: invalid international domain name",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
         }
@@ -110,7 +116,9 @@ mod tests {
     #[test]
     fn a_redirect_is_resolved_and_never_gives_up_encryption() {
         let from = parse("https://example.org/a/b#part").unwrap();
-        let to = |location: &str| redirect(&from, location).map(|url| url.to_string()).map_err(|e| e.to_string());
+        let to = |location: &str| {
+            redirect(&from, location).map(|url| url.to_string()).map_err(|e| e.to_string())
+        };
         assert_eq!(to("../c"), Ok("https://example.org/c#part".to_owned()));
         assert_eq!(to("//other.example/#x"), Ok("https://other.example/#x".to_owned()));
         let down = "redirect from `https://example.org/a/b#part` to `http://example.org/#part` would give up encryption";

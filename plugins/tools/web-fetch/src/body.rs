@@ -46,7 +46,10 @@ pub(crate) fn take(
 }
 
 /// Refuses a body that cannot become text, before any of it is read.
-pub(crate) fn check_text(media_type: Option<&str>, encoding: Option<&str>) -> Result<(), FetchError> {
+pub(crate) fn check_text(
+    media_type: Option<&str>,
+    encoding: Option<&str>,
+) -> Result<(), FetchError> {
     let encoding = encoding.unwrap_or("identity").trim();
     if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
         return Err(FetchError::Encoded { encoding: encoding.to_owned() });
@@ -70,16 +73,28 @@ fn is_text(kind: &str) -> bool {
         || sub.ends_with("+xml")
         || matches!(
             sub,
-            "json" | "xml" | "javascript" | "ecmascript" | "x-ndjson" | "jsonl" | "yaml" | "x-yaml"
-                | "toml" | "sql" | "x-sh" | "x-www-form-urlencoded" | "x-tex" | "rtf" | "graphql"
+            "json"
+                | "xml"
+                | "javascript"
+                | "ecmascript"
+                | "x-ndjson"
+                | "jsonl"
+                | "yaml"
+                | "x-yaml"
+                | "toml"
+                | "sql"
+                | "x-sh"
+                | "x-www-form-urlencoded"
+                | "x-tex"
+                | "rtf"
+                | "graphql"
         )
 }
 
 fn decode(bytes: &[u8], media_type: Option<&str>, extent: Extent) -> Result<Decoded, FetchError> {
     let label = media_type.and_then(page_charset::label_of);
-    let decoded = page_charset::decode(bytes, label, extent).map_err(|_| {
-        FetchError::UnknownCharset { label: label.unwrap_or_default().to_owned() }
-    })?;
+    let decoded = page_charset::decode(bytes, label, extent)
+        .map_err(|_| FetchError::UnknownCharset { label: label.unwrap_or_default().to_owned() })?;
     let unnamed = media_type.is_none_or(|kind| essence(kind).is_empty());
     if unnamed && decoded.text.chars().take(1024).any(|c| c == '\0') {
         return Err(FetchError::NotText { media_type: "application/octet-stream".to_owned() });

@@ -22,16 +22,38 @@ const MAX_HEADER_BYTES: usize = 8 << 10;
 
 /// Headers that belong to the connection, or say who asks for what, and so to the host.
 const RESERVED: [&str; 14] = [
-    "host", "connection", "keep-alive", "content-length", "transfer-encoding", "te", "trailer",
-    "upgrade", "expect", "proxy-authorization", "proxy-connection", "accept-encoding", "http2-settings",
+    "host",
+    "connection",
+    "keep-alive",
+    "content-length",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-authorization",
+    "proxy-connection",
+    "accept-encoding",
+    "http2-settings",
     "forwarded",
 ];
 /// Headers that are for one host only.
 const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "x-api-key"];
 /// Headers of an answer that are passed on.
 const PASSED_ON: [&str; 13] = [
-    "age", "cache-control", "content-disposition", "content-encoding", "content-language", "content-length",
-    "content-type", "date", "etag", "expires", "last-modified", "link", "retry-after",
+    "age",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "link",
+    "retry-after",
 ];
 
 /// What goes over the wire.
@@ -62,7 +84,8 @@ pub(crate) fn fetch(
     options: Option<&Options>,
 ) -> Result<Page, FetchError> {
     let timeout = options.and_then(|o| o.timeout_ms);
-    let limit = options.and_then(|o| o.max_redirects).unwrap_or(DEFAULT_REDIRECTS).min(MAX_REDIRECTS);
+    let limit =
+        options.and_then(|o| o.max_redirects).unwrap_or(DEFAULT_REDIRECTS).min(MAX_REDIRECTS);
     let mut request = Request {
         method: options.and_then(|o| o.method).unwrap_or(Method::Get),
         url: address::parse(url)?,
@@ -92,7 +115,9 @@ impl Reply {
     }
 
     fn location(&self) -> Option<&str> {
-        matches!(self.status, 301 | 302 | 303 | 307 | 308).then(|| self.header("location")).flatten()
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+            .then(|| self.header("location"))
+            .flatten()
     }
 }
 
@@ -139,7 +164,10 @@ fn headers(given: &[(String, String)]) -> Result<Vec<(String, String)>, FetchErr
         }
         headers.push((name, value.trim().to_owned()));
     }
-    for (name, value) in [("accept", "text/html, text/*;q=0.9, */*;q=0.5"), ("user-agent", "ringfence-web-fetch/0.1")] {
+    for (name, value) in [
+        ("accept", "text/html, text/*;q=0.9, */*;q=0.5"),
+        ("user-agent", "ringfence-web-fetch/0.1"),
+    ] {
         if !headers.iter().any(|(n, _)| n == name) {
             headers.push((name.to_owned(), value.to_owned()));
         }
@@ -161,7 +189,8 @@ fn header_fault(name: &str, value: &str, count: usize) -> Option<&'static str> {
     if value.len() > MAX_HEADER_BYTES {
         return Some("has a value longer than 8192 bytes");
     }
-    (!value.chars().all(|c| c == '\t' || (' '..='~').contains(&c))).then_some("has a value that is not printable ASCII")
+    (!value.chars().all(|c| c == '\t' || (' '..='~').contains(&c)))
+        .then_some("has a value that is not printable ASCII")
 }
 
 #[cfg(test)]

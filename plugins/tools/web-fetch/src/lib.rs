@@ -29,7 +29,9 @@ impl Guest for WebFetch {
         struct Unplugged;
         impl fetch::Transport for Unplugged {
             fn send(&mut self, _: &fetch::Request) -> Result<fetch::Reply, error::FetchError> {
-                Err(error::FetchError::Denied { reason: "no network outside a component".to_owned() })
+                Err(error::FetchError::Denied {
+                    reason: "no network outside a component".to_owned(),
+                })
             }
         }
         Ok(fetch::fetch(&mut Unplugged, &url, options.as_ref())?)

@@ -21,7 +21,8 @@ impl Transport for Wasi {
     fn send(&mut self, request: &Request) -> Result<Reply, FetchError> {
         let target = address::authority(&request.url);
         let refused = |code: ErrorCode| refusal(&code, &target);
-        let pending = handle(outgoing(request, &target)?, Some(waits(request)?)).map_err(refused)?;
+        let pending =
+            handle(outgoing(request, &target)?, Some(waits(request)?)).map_err(refused)?;
         pending.subscribe().block();
         let response = pending
             .get()
@@ -75,7 +76,8 @@ fn waits(request: &Request) -> Result<RequestOptions, FetchError> {
 }
 
 fn reply(response: IncomingResponse, target: String) -> Result<Reply, FetchError> {
-    let broken = || FetchError::Failed { reason: "the host gave an answer without a body".to_owned() };
+    let broken =
+        || FetchError::Failed { reason: "the host gave an answer without a body".to_owned() };
     let headers = response.headers().entries().into_iter().map(|(name, value)| {
         (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned())
     });
@@ -135,10 +137,14 @@ fn refusal(code: &ErrorCode, target: &str) -> FetchError {
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => FetchError::TimedOut,
-        ErrorCode::HttpResponseBodySize(limit) => FetchError::TooLarge { limit: limit.unwrap_or(0) },
+        ErrorCode::HttpResponseBodySize(limit) => {
+            FetchError::TooLarge { limit: limit.unwrap_or(0) }
+        }
         ErrorCode::ConnectionRefused => unavailable("refused the connection"),
         ErrorCode::ConnectionTerminated => unavailable("closed the connection"),
-        ErrorCode::ConnectionLimitReached => unavailable("was not asked: too many connections are open"),
+        ErrorCode::ConnectionLimitReached => {
+            unavailable("was not asked: too many connections are open")
+        }
         ErrorCode::DestinationUnavailable | ErrorCode::DestinationIpUnroutable => {
             unavailable("cannot be reached")
         }

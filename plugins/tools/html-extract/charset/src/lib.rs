@@ -45,7 +45,8 @@ pub fn decode(bytes: &[u8], label: Option<&str>, extent: Extent) -> Result<Decod
         Some(label) => Some(Encoding::for_label(label.as_bytes()).ok_or(UnknownLabel)?),
         None => None,
     };
-    let encoding = marked.or(said).or_else(|| declared(bytes)).unwrap_or_else(|| guess(bytes, extent));
+    let encoding =
+        marked.or(said).or_else(|| declared(bytes)).unwrap_or_else(|| guess(bytes, extent));
     let body = bytes.get(mark_length.unwrap_or(0)..).unwrap_or_default();
     let (text, replaced) = decode_with(encoding, body, extent);
     Ok(Decoded { text, charset: encoding.name(), replaced })
@@ -73,8 +74,7 @@ fn decode_with(encoding: &'static Encoding, bytes: &[u8], extent: Extent) -> (St
 /// Returns what the page says about itself: `<meta charset>`, its `http-equiv` form, or an XML
 /// declaration. Within ASCII it is the same in every encoding that can say so.
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
-    let head: Vec<u8> =
-        bytes.iter().take(PRESCAN_BYTES).map(u8::to_ascii_lowercase).collect();
+    let head: Vec<u8> = bytes.iter().take(PRESCAN_BYTES).map(u8::to_ascii_lowercase).collect();
     let head = String::from_utf8_lossy(&head);
     let xml = head.strip_prefix("<?xml").and_then(|rest| rest.split("?>").next());
     let label = xml.and_then(|xml| value_after(xml, "encoding")).or_else(|| {
@@ -105,7 +105,8 @@ fn without_comments(html: &str) -> Vec<&str> {
 fn value_after<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let value = text.split(name).skip(1).find_map(|rest| rest.trim_start().strip_prefix('='))?;
     let value = value.trim_start().trim_start_matches(['"', '\'']);
-    let end = value.find(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ';' | '/' | '?'));
+    let end =
+        value.find(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ';' | '/' | '?'));
     Some(value.get(..end.unwrap_or(value.len())).unwrap_or_default())
 }
 
@@ -169,7 +170,8 @@ mod tests {
     #[cfg(feature = "detect")]
     #[test]
     fn an_unnamed_encoding_is_guessed_from_the_text() {
-        let (bytes, _, _) = encoding_rs::WINDOWS_1251.encode("Съешь же ещё этих мягких французских булок");
+        let (bytes, _, _) =
+            encoding_rs::WINDOWS_1251.encode("Съешь же ещё этих мягких французских булок");
         let decoded = decode(&bytes, None, Extent::Whole).unwrap();
         assert_eq!(decoded.charset, "windows-1251");
         assert!(decoded.text.starts_with("Съешь"));

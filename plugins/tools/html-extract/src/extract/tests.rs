@@ -46,8 +46,15 @@ fn an_article_becomes_markdown_without_what_surrounds_it() {
         "```rust\nlet file = dir.open(\"a.txt\")?;\n```",
         "*attenuation*",
     ];
-    check_parts(&page.content, &present, &["Buy our fences", "Sport", "Copyright", "alert", "color"]);
-    assert_eq!((page.part, page.links, page.truncated, page.replaced), (Part::Article, 1, false, false));
+    check_parts(
+        &page.content,
+        &present,
+        &["Buy our fences", "Sport", "Copyright", "alert", "color"],
+    );
+    assert_eq!(
+        (page.part, page.links, page.truncated, page.replaced),
+        (Part::Article, 1, false, false)
+    );
     assert!((120..170).contains(&page.words), "{}", page.words);
 }
 
@@ -74,13 +81,21 @@ fn the_metadata_comes_from_the_head() {
 #[test]
 fn plain_text_has_no_markup() {
     let page = article(&Options { form: Some(Form::Text), ..options() });
-    check_parts(&page.content, &["Three properties\n", "cannot be forged"], &["##", "**", "](", "<p"]);
+    check_parts(
+        &page.content,
+        &["Three properties\n", "cannot be forged"],
+        &["##", "**", "](", "<p"],
+    );
 }
 
 #[test]
 fn the_whole_page_keeps_what_surrounds_the_article_but_no_script() {
     let page = article(&Options { part: Some(Part::WholePage), ..options() });
-    check_parts(&page.content, &["Sport", "Buy our fences", "Copyright", "1966"], &["alert", "color: red"]);
+    check_parts(
+        &page.content,
+        &["Sport", "Buy our fences", "Copyright", "1966"],
+        &["alert", "color: red"],
+    );
     assert_eq!((page.part, page.links), (Part::WholePage, 5));
 }
 
@@ -102,7 +117,10 @@ fn the_charset_comes_from_the_hint_the_page_or_a_guess() {
     check(b"<meta charset=shift_jis><p>\x93\xfa\x96\x7b</p>", None, "日本", "Shift_JIS");
     check(b"\xff\xfe<\0p\0>\0h\0i\0", None, "hi", "UTF-16LE");
     check("<p>Zoë".as_bytes(), None, "Zoë", "UTF-8");
-    let broken = run(Source::Bytes(b"<p>a\xffb".to_vec()), &Options { charset: Some("utf-8".into()), ..options() });
+    let broken = run(
+        Source::Bytes(b"<p>a\xffb".to_vec()),
+        &Options { charset: Some("utf-8".into()), ..options() },
+    );
     assert_eq!(broken.map(|p| (p.content, p.replaced)).unwrap(), ("a\u{fffd}b".to_owned(), true));
 }
 
@@ -130,7 +148,8 @@ fn ideographs_count_as_words() {
 #[test]
 fn hostile_json_ld_is_not_looked_at() {
     let deep = "[".repeat(200_000);
-    let html = format!("<script type='application/ld+json'>{deep}</script><title>T</title><p>text</p>");
+    let html =
+        format!("<script type='application/ld+json'>{deep}</script><title>T</title><p>text</p>");
     let page = run(Source::Html(html), &options()).unwrap();
     assert_eq!((page.content.as_str(), page.metadata.title.as_deref()), ("text", Some("T")));
 }
@@ -142,8 +161,11 @@ fn a_page_nested_as_deep_as_allowed_is_extracted() {
         let options = Options { form: Some(form), ..options() };
         assert_eq!(run(Source::Html(html.clone()), &options).unwrap().content, "deep text");
     }
-    for (open, text) in [("<blockquote>", "> x"), ("<ul><li>", "- x"), ("<b>", "x"), ("<table><tr><td>", "x")] {
-        let count = 240 / open.matches('<').count().max(1) / if open.contains("table") { 2 } else { 1 };
+    for (open, text) in
+        [("<blockquote>", "> x"), ("<ul><li>", "- x"), ("<b>", "x"), ("<table><tr><td>", "x")]
+    {
+        let count =
+            240 / open.matches('<').count().max(1) / if open.contains("table") { 2 } else { 1 };
         let html = format!("{}x", open.repeat(count));
         let page = run(Source::Html(html), &options()).unwrap();
         assert!(page.content.contains(text.trim_start_matches(['>', '-', ' '])), "{open}");
@@ -153,7 +175,9 @@ fn a_page_nested_as_deep_as_allowed_is_extracted() {
 #[test]
 fn gigantic_values_are_bounded() {
     let huge = "x".repeat(1 << 20);
-    let html = format!("<title>{huge}</title><meta name=description content='{huge}'><p class='{huge}'>{huge}");
+    let html = format!(
+        "<title>{huge}</title><meta name=description content='{huge}'><p class='{huge}'>{huge}"
+    );
     let page = run(Source::Html(html), &options()).unwrap();
     assert_eq!((page.content.len(), page.truncated), (256 << 10, true));
     assert_eq!(page.metadata.description.map(|d| d.len()), Some(4096));
@@ -190,4 +214,22 @@ fn what_is_no_page_is_refused_with_the_reason() {
         &Options { base_url: Some("/relative".into()), ..options() },
         "base-url `/relative` is not an absolute address",
     );
+}
+
+#[test]
+fn probe() {
+    for n in [10_000usize, 20_000, 40_000] {
+        let t = std::time::Instant::now();
+        let d = crate::tree::parse(&"&amp;".repeat(n)).unwrap();
+        let a = t.elapsed();
+        let _ = run(Source::Html("&amp;".repeat(n)), &options()).unwrap();
+        eprintln!("{n} parse {a:?} all {:?} nodes {}", t.elapsed() - a, d.tree.len());
+    }
+    for n in [10_000usize, 20_000] {
+        let html =
+            format!("<p {}>text", (0..n).map(|i| format!("a{i}=1")).collect::<Vec<_>>().join(" "));
+        let t = std::time::Instant::now();
+        let _ = crate::tree::parse(&html).unwrap();
+        eprintln!("attrs {n} parse {:?}", t.elapsed());
+    }
 }

@@ -80,7 +80,8 @@ fn a_real_csv_file_keeps_its_line_breaks_quotes_and_leading_zeros() {
 #[test]
 fn a_real_json_file_keeps_its_digits_and_nesting() {
     let out = run(&Source::File("/people.json".into()), Format::Csv, &options()).unwrap();
-    let expected = "id,name,tags,extra\n12345678901234567890,Zoë,\"[\"\"a\"\",{\"\"b\"\":1}]\",\n2,x | y,,\n";
+    let expected =
+        "id,name,tags,extra\n12345678901234567890,Zoë,\"[\"\"a\"\",{\"\"b\"\":1}]\",\n2,x | y,,\n";
     assert_eq!(out.text.as_deref(), Some(expected));
     let out = run(&Source::File("people.json".into()), Format::JsonLines, &options()).unwrap();
     let expected = concat!(
@@ -120,13 +121,15 @@ fn options_choose_columns_types_rows_and_header() {
     assert_eq!(json(&[], Some(1), Switches::ARRAYS | Switches::OMIT_HEADER), "[1,2,3]\n");
     let delimited = Options { delimiter: Some(';'), ..options() };
     assert_eq!(text("[[\"a\",\"b\"],[1,2]]", Format::Csv, &delimited), "a;b\n1;2\n");
-    let cut = run(&Source::Text(csv.into()), Format::Csv, &Options { max_rows: Some(1), ..options() });
+    let cut =
+        run(&Source::Text(csv.into()), Format::Csv, &Options { max_rows: Some(1), ..options() });
     assert_eq!(cut.map(|c| (c.rows, c.truncated)).unwrap(), (1, true));
 }
 
 #[test]
 fn headers_become_distinct_and_the_mark_at_the_start_is_no_part_of_them() {
-    let out = run(&Source::Text("\u{feff}a,a,\n1,2,3\n".into()), Format::JsonLines, &options()).unwrap();
+    let out =
+        run(&Source::Text("\u{feff}a,a,\n1,2,3\n".into()), Format::JsonLines, &options()).unwrap();
     assert_eq!(out.columns, ["a", "a-2", "column-3"]);
     assert_eq!(out.notes, ["2 columns were renamed to be distinct"]);
 }
@@ -172,11 +175,7 @@ fn bad_input_is_refused_with_its_place() {
         ),
         ("[{\"a\":1},[1]]", Format::Json, "row 2: objects and arrays are mixed"),
         ("[{\"a\":\"\\ud800\"}]", Format::Json, "row 1: a string with a broken escape"),
-        (
-            "{\"a\":1}\n{\"a\":}\n",
-            Format::JsonLines,
-            "line 2: not a table in JSON: expected value",
-        ),
+        ("{\"a\":1}\n{\"a\":}\n", Format::JsonLines, "line 2: not a table in JSON: expected value"),
         (
             "no table here\n",
             Format::Markdown,
@@ -193,8 +192,14 @@ fn contradicting_options_are_refused() {
         run(&Source::Text("a,b\n1,2\n".into()), Format::Csv, &options).unwrap_err().to_string()
     };
     let columns = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-    assert_eq!(refused(Options { columns: columns(&["x"]), ..options() }), "no column `x`; there are: a, b");
-    assert_eq!(refused(Options { columns: columns(&["a", "a"]), ..options() }), "column `a` is named twice");
+    assert_eq!(
+        refused(Options { columns: columns(&["x"]), ..options() }),
+        "no column `x`; there are: a, b"
+    );
+    assert_eq!(
+        refused(Options { columns: columns(&["a", "a"]), ..options() }),
+        "column `a` is named twice"
+    );
     assert_eq!(
         refused(Options { delimiter: Some('→'), ..options() }),
         "delimiter '→' is not one ASCII character that can separate values"
@@ -259,7 +264,10 @@ fn a_result_over_the_inline_limit_is_refused_and_a_file_is_not() {
     assert_eq!((out.rows, out.text), (120_000, None));
     let bytes = fs::read(dir.path().join("big.json")).unwrap();
     assert_eq!(bytes.len() as u64, out.size);
-    assert_eq!(serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&bytes).unwrap().len(), 120_000);
+    assert_eq!(
+        serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&bytes).unwrap().len(),
+        120_000
+    );
 }
 
 #[test]

@@ -109,7 +109,8 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         if self.many_lines {
-            let reason = "the quoted value that starts here is never closed; the input may be cut off";
+            let reason =
+                "the quoted value that starts here is never closed; the input may be cut off";
             return Err(TableError::input(self.place(), reason));
         }
         seen.notes.push("the number of quotation marks is odd: check the last row".to_owned());

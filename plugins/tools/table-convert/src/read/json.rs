@@ -34,10 +34,14 @@ pub(super) fn shape(reading: &Reading<'_>) -> Result<Shape, TableError> {
         }
         match row {
             Row::Object(entries) => {
-                let new = entries.into_iter().map(|e| e.0).filter(|name| known.insert(name.clone()));
+                let new =
+                    entries.into_iter().map(|e| e.0).filter(|name| known.insert(name.clone()));
                 names.extend(new);
                 if names.len() > MAX_COLUMNS {
-                    return Err(TableError::input(place, format!("more than {MAX_COLUMNS} columns")));
+                    return Err(TableError::input(
+                        place,
+                        format!("more than {MAX_COLUMNS} columns"),
+                    ));
                 }
             }
             Row::Array(values) if first.is_none() => first = Some(texts(&values, &place)?),
@@ -84,14 +88,16 @@ fn by_name(
     let mut cells = vec![Cell::Missing; index.len()];
     for (name, raw) in entries {
         let slot = index.get(name.as_str()).and_then(|at| cells.get_mut(*at));
-        let slot = slot.ok_or_else(|| TableError::input(place, "the input changed while it was read"))?;
+        let slot =
+            slot.ok_or_else(|| TableError::input(place, "the input changed while it was read"))?;
         *slot = cell(&raw, place)?;
     }
     Ok(cells)
 }
 
 fn cell(raw: &RawValue, place: &str) -> Result<Cell, TableError> {
-    Cell::from_json(raw.get()).ok_or_else(|| TableError::input(place, "a string with a broken escape"))
+    Cell::from_json(raw.get())
+        .ok_or_else(|| TableError::input(place, "a string with a broken escape"))
 }
 
 fn texts(values: &[Box<RawValue>], place: &str) -> Result<Vec<String>, TableError> {

@@ -106,7 +106,10 @@ impl<'a> Lines<'a> {
             }
             above = line;
         }
-        Err(TableError::input("end", "no Markdown table found: a header line with a rule such as `| --- |` below it"))
+        Err(TableError::input(
+            "end",
+            "no Markdown table found: a header line with a rule such as `| --- |` below it",
+        ))
     }
 }
 
@@ -152,9 +155,13 @@ mod tests {
 
     #[test]
     fn a_rule_has_only_dashes_and_colons() {
-        for (line, rule) in
-            [("|---|:-:|", true), ("--- | ---", true), ("---", false), ("| - | x |", false), ("||", false)]
-        {
+        for (line, rule) in [
+            ("|---|:-:|", true),
+            ("--- | ---", true),
+            ("---", false),
+            ("| - | x |", false),
+            ("||", false),
+        ] {
             assert_eq!(is_rule(line), rule, "{line}");
         }
     }

@@ -46,7 +46,12 @@ fn run(answers: &[Answer<'_>], options: &Options) -> (Result<Page, String>, Vec<
 }
 
 #[track_caller]
-fn check_body(headers: &[(&str, &str)], bytes: &[u8], options: &Options, expected: Result<Body, &str>) {
+fn check_body(
+    headers: &[(&str, &str)],
+    bytes: &[u8],
+    options: &Options,
+    expected: Result<Body, &str>,
+) {
     let (page, _) = run(&[("https://a.example/", 200, headers, bytes)], options);
     assert_eq!(page.map(|page| page.body), expected.map_err(str::to_owned));
 }
@@ -60,7 +65,12 @@ fn text_is_decoded_by_header_mark_page_and_default() {
     let html = |charset| [("content-type", charset)];
     check_body(&html("text/html; charset=iso-8859-1"), b"caf\xe9", &options(), text("café"));
     check_body(&html("text/html"), b"\xef\xbb\xbfZo\xc3\xab", &options(), text("Zoë"));
-    check_body(&html("text/html"), b"<meta charset=koi8-r>\xc1", &options(), text("<meta charset=koi8-r>а"));
+    check_body(
+        &html("text/html"),
+        b"<meta charset=koi8-r>\xc1",
+        &options(),
+        text("<meta charset=koi8-r>а"),
+    );
     check_body(&html("text/plain"), b"caf\xe9", &options(), text("café"));
     check_body(&html("application/ld+json"), b"{}", &options(), text("{}"));
     check_body(&[], b"plain", &options(), text("plain"));
@@ -73,9 +83,19 @@ fn what_is_no_text_is_refused_unless_bytes_are_asked_for() {
     let bytes = Options { form: Some(Form::Bytes), ..options() };
     check_body(&png, b"\x89PNG", &options(), Err("`image/png` is not text; ask for bytes"));
     check_body(&png, b"\x89PNG", &bytes, Ok(Body::Bytes(b"\x89PNG".to_vec())));
-    check_body(&[], b"a\0b", &options(), Err("`application/octet-stream` is not text; ask for bytes"));
+    check_body(
+        &[],
+        b"a\0b",
+        &options(),
+        Err("`application/octet-stream` is not text; ask for bytes"),
+    );
     let gzip = [("content-type", "text/html"), ("content-encoding", "gzip")];
-    check_body(&gzip, b"\x1f\x8b", &options(), Err("the body is encoded as `gzip`, which was not asked for"));
+    check_body(
+        &gzip,
+        b"\x1f\x8b",
+        &options(),
+        Err("the body is encoded as `gzip`, which was not asked for"),
+    );
     let odd = [("content-type", "text/html; charset=klingon")];
     check_body(&odd, b"x", &options(), Err("unknown charset `klingon`; ask for bytes"));
 }
@@ -98,15 +118,26 @@ fn redirects_are_followed_and_credentials_stay_behind() {
     let answers: &[Answer<'_>] = &[
         ("https://a.example/", 301, &[("location", "/next")], b""),
         ("https://a.example/next", 302, &[("location", "https://b.example/page")], b""),
-        ("https://b.example/page", 200, &[("content-type", "text/html"), ("set-cookie", "x=1")], b"ok"),
+        (
+            "https://b.example/page",
+            200,
+            &[("content-type", "text/html"), ("set-cookie", "x=1")],
+            b"ok",
+        ),
     ];
-    let headers = vec![("Authorization".to_owned(), "Bearer x".to_owned()), ("X-One".to_owned(), "1".to_owned())];
+    let headers = vec![
+        ("Authorization".to_owned(), "Bearer x".to_owned()),
+        ("X-One".to_owned(), "1".to_owned()),
+    ];
     let (page, asked) = run(answers, &Options { headers, ..options() });
     let page = page.unwrap();
     assert_eq!(page.url, "https://b.example/page");
     assert_eq!(page.redirects, ["https://a.example/", "https://a.example/next"]);
     assert_eq!(page.headers, [("content-type".to_owned(), "text/html".to_owned())]);
-    assert_eq!((page.content_type.as_deref(), page.charset.as_deref()), (Some("text/html"), Some("UTF-8")));
+    assert_eq!(
+        (page.content_type.as_deref(), page.charset.as_deref()),
+        (Some("text/html"), Some("UTF-8"))
+    );
     let names = |nth: usize| asked[nth].headers.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>();
     assert_eq!(names(1), ["authorization", "x-one", "accept", "user-agent"]);
     assert_eq!(names(2), ["x-one", "accept", "user-agent"]);
@@ -121,16 +152,23 @@ fn redirects_that_go_wrong_are_refused() {
     };
     check("/", "more than 5 redirects, the last to `https://a.example/`");
     check("https://c.example/", "the host refused: a request to `c.example` is not covered");
-    check("http://a.example/", "redirect from `https://a.example/` to `http://a.example/` would give up encryption");
+    check(
+        "http://a.example/",
+        "redirect from `https://a.example/` to `http://a.example/` would give up encryption",
+    );
     check("file:///etc/passwd", "address `file:///etc/passwd`: scheme `file` is not http or https");
     let none = Options { max_redirects: Some(0), ..options() };
     let (page, _) = run(&[("https://a.example/", 302, &[("location", "/x")], b"")], &none);
-    assert_eq!(page.map(|p| p.url), Err("more than 0 redirects, the last to `https://a.example/x`".to_owned()));
+    assert_eq!(
+        page.map(|p| p.url),
+        Err("more than 0 redirects, the last to `https://a.example/x`".to_owned())
+    );
 }
 
 #[test]
 fn an_error_status_is_an_answer() {
-    let (page, _) = run(&[("https://a.example/", 404, &[("retry-after", "9")], b"gone")], &options());
+    let (page, _) =
+        run(&[("https://a.example/", 404, &[("retry-after", "9")], b"gone")], &options());
     let page = page.unwrap();
     assert_eq!((page.status, page.body), (404, Body::Text("gone".to_owned())));
     let (page, _) = run(&[("https://a.example/", 302, &[], b"no location")], &options());
