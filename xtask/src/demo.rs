@@ -2,9 +2,12 @@
 //!
 //! The steps are data, in `xtask/demo.toml`: arguments, the exit code they must end with, what the
 //! output must contain and one sentence about what they show. A refusal that does not happen is a
-//! failure, as is any other surprise.
+//! failure, as is any other surprise. What the steps leave behind goes into a scratch directory of
+//! their own, `{scratch}` in an argument, which is removed at the end.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use serde::Deserialize;
 
@@ -14,11 +17,17 @@ use crate::stages::{self, Stages};
 use crate::workspace::Workspace;
 use crate::{process, setup};
 
-/// Longest output shown for one step; the rest is counted.
+/// Longest output shown for one step, in lines; the rest is counted.
 const MAX_LINES_SHOWN: usize = 40;
 
-/// Where the demo keeps its log and its cache; emptied at the start.
-const STATE: &str = ".demo";
+/// Longest line of it, in characters.
+const MAX_LINE_SHOWN: usize = 400;
+
+/// What stands for the scratch directory in the script.
+const SCRATCH: &str = "{scratch}";
+
+/// The test guests that take part.
+const GUESTS: &[&str] = &["env-probe", "loop-guest"];
 
 /// Runs the demo and prints how long it took.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
@@ -26,23 +35,41 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let mut stages = Stages::start("demo");
     stages.need("setup", "the tools a build needs", || setup::run(workspace))?;
     stages.need("plugins", "WebAssembly components, built from `plugins/`", || {
-        guests::run(workspace, Selection::Plugins)
+        guests::run(workspace, Selection::Some(GUESTS))
     })?;
     let why = "the first build compiles the WebAssembly engine, five to ten minutes on two cores";
-    stages.need("host", why, || {
-        process::run(&mut process::cargo(workspace, ".", &["build", "-p", "ringfence-cli"]))
-    })?;
+    stages.need("host", why, || process::run(&mut host(workspace)))?;
     stages.run("main job", "each command as you would type it, with its output", || {
         play(workspace, &script)
     });
     stages.finish()
 }
 
+/// Returns the command that builds `ringfence`. The examples are named so that the features of the
+/// dependencies are those of `cargo xtask test`, which then has the engine already.
+fn host(workspace: &Workspace) -> Command {
+    process::host_cargo(workspace, &["build", "--bin", "ringfence", "--examples"])
+}
+
 /// The steps of the demo.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Script {
+    #[serde(default)]
+    plugin: Vec<Laid>,
     step: Vec<Step>,
+}
+
+/// A plugin directory laid out below the scratch directory.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Laid {
+    /// The name of the directory.
+    name: String,
+    /// The manifest.
+    manifest: String,
+    /// The component.
+    component: String,
 }
 
 /// One command and what it must do.
@@ -53,8 +80,6 @@ struct Step {
     shows: String,
     /// The arguments of `ringfence`.
     args: Vec<String>,
-    /// A file the step needs; without it the step is left out, and the demo says so.
-    needs: Option<String>,
     /// The exit code it must end with.
     #[serde(default)]
     exit: i32,
@@ -64,34 +89,79 @@ struct Step {
 }
 
 fn play(workspace: &Workspace, script: &Script) -> Result<(), Failure> {
-    let state = workspace.path(STATE);
-    if state.exists() {
-        std::fs::remove_dir_all(&state).map_err(|source| Failure::io("empty", &state, &source))?;
+    let started = Instant::now();
+    let scratch = Scratch::new()?;
+    for plugin in &script.plugin {
+        lay_out(workspace, &scratch.path, plugin)?;
     }
-    std::fs::create_dir_all(&state).map_err(|source| Failure::io("create", &state, &source))?;
     for (number, step) in script.step.iter().enumerate() {
-        if let Some(path) = step.needs.as_ref().filter(|path| !workspace.path(path).exists()) {
-            println!(
-                "\n  {}. {}\n    left out: `{path}` is not built here",
-                number + 1,
-                step.shows
-            );
-            continue;
-        }
         let mut command = Command::new(workspace.binary());
-        command.args(&step.args).current_dir(workspace.root());
-        command.env("RINGFENCE_STATE_DIR", &state).env("NO_COLOR", "1");
-        command.env("RINGFENCE_CACHE_DIR", state.join("cache"));
-        println!("\n  {}. {}\n    $ {}", number + 1, step.shows, process::shown(&command));
-        let started = std::time::Instant::now();
+        command.args(arguments(step, &scratch.path)).current_dir(workspace.root());
+        command.env("RINGFENCE_STATE_DIR", scratch.path.join("state")).env("NO_COLOR", "1");
+        command.env("RINGFENCE_CACHE_DIR", scratch.path.join("cache"));
+        let place = format!("{}/{}", number + 1, script.step.len());
+        println!("\n  {place}  {}\n    $ {}", step.shows, process::shown(&command));
+        let step_started = Instant::now();
         let output = process::capture(&mut command)?;
-        let took = stages::shown(started.elapsed());
+        let took = stages::shown(step_started.elapsed());
         show(&output);
         verdict(step, &output)?;
-        let code = output.status.code().unwrap_or_default();
-        println!("    (exit code {code}, as expected; {took})");
+        let total = stages::shown(started.elapsed());
+        println!("    (exit code {} as expected, in {took}; {total} so far)", step.exit);
+    }
+    println!("\n    the program is `{}`", workspace.binary().display());
+    Ok(())
+}
+
+/// A directory below the system's temporary one, gone with this value.
+struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("ringfence-demo-{}", std::process::id()));
+        let made = private_dir(&path);
+        made.map_err(|source| Failure::io("create", &path, &source))?;
+        // `ringfence` grants places, not links that lead to them.
+        let path = path.canonicalize().unwrap_or(path);
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own cleaning.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(unix)]
+fn private_dir(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_dir(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(path)
+}
+
+fn lay_out(workspace: &Workspace, scratch: &Path, plugin: &Laid) -> Result<(), Failure> {
+    let dir = scratch.join(&plugin.name);
+    std::fs::create_dir_all(&dir).map_err(|source| Failure::io("create", &dir, &source))?;
+    for (from, name) in [(&plugin.manifest, "plugin.toml"), (&plugin.component, "plugin.wasm")] {
+        let from = workspace.path(from);
+        std::fs::copy(&from, dir.join(name))
+            .map_err(|source| Failure::io("copy", &from, &source))?;
     }
     Ok(())
+}
+
+/// Returns the arguments with the scratch directory filled in.
+fn arguments(step: &Step, scratch: &Path) -> Vec<String> {
+    let scratch = scratch.to_string_lossy();
+    step.args.iter().map(|argument| argument.replace(SCRATCH, &scratch)).collect()
 }
 
 /// Prints what a step wrote, data first, indented and cut to a readable length.
@@ -100,11 +170,20 @@ fn show(output: &Output) {
         let text = String::from_utf8_lossy(stream);
         let lines: Vec<_> = text.lines().collect();
         for line in lines.iter().take(MAX_LINES_SHOWN) {
-            println!("      {line}");
+            println!("      {}", cut(line));
         }
         if lines.len() > MAX_LINES_SHOWN {
             println!("      … {} more lines", lines.len() - MAX_LINES_SHOWN);
         }
+    }
+}
+
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(MAX_LINE_SHOWN) {
+        Some((at, _)) => {
+            format!("{} … {} more characters", &line[..at], line[at..].chars().count())
+        }
+        None => line.to_owned(),
     }
 }
 
@@ -164,5 +243,23 @@ mod tests {
         let refused = script.step.iter().filter(|step| matches!(step.exit, 3 | 4));
         assert!(refused.count() >= 2);
         assert!(script.step.iter().all(|step| step.shows.ends_with('.')));
+    }
+
+    #[test]
+    fn the_scratch_directory_is_filled_in_and_gone_afterwards() {
+        let scratch = Scratch::new().unwrap();
+        let step: Step = toml::from_str("shows = \"s\"\nargs = [\"{scratch}/a\", \"b\"]").unwrap();
+        let path = scratch.path.clone();
+        assert!(path.is_dir());
+        assert_eq!(arguments(&step, &path), [format!("{}/a", path.display()), "b".to_owned()]);
+        drop(scratch);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        let cut = cut(&"é".repeat(MAX_LINE_SHOWN + 3));
+        assert!(cut.ends_with("é … 3 more characters"), "{cut}");
     }
 }

@@ -1,10 +1,14 @@
 //! `cargo xtask guests`: builds the plugins and the test guests and puts the components where the
 //! manifests and the tests look for them.
 //!
+//! The linker of components drops the doc comments of WIT; plugins get theirs back before they are
+//! put in place, so that `inspect` and every caller see what a function does.
+//!
 //! A component is copied only when its bytes changed, through a temporary file and a rename, so
 //! that a reader never sees half of one and an interrupted run can simply be repeated.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Deserialize;
 
@@ -16,13 +20,21 @@ use crate::workspace::Workspace;
 /// Folders below `plugins/` in which each folder with a `plugin.toml` is one plugin.
 const PLUGIN_KINDS: [&str; 3] = ["tools", "steps", "agents"];
 
+/// The packages a plugin's WIT can name, in an order in which each uses only those before it.
+const WIT_PACKAGES: [&str; 2] = ["wit/v0.1/plugin", "wit/v0.1/host"];
+
+/// The program that puts doc comments into a component, an example of the room `bundle`.
+const EMBED_DOCS: &str = "embed-docs";
+
 /// Which guests are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Selection {
     /// The first-party plugins and the test guests.
     All,
-    /// The first-party plugins alone, which is what the demo needs.
+    /// The first-party plugins alone.
     Plugins,
+    /// The first-party plugins and these test guests, which are programs.
+    Some(&'static [&'static str]),
 }
 
 /// A file to put in place after a build.
@@ -36,13 +48,51 @@ struct Copy {
 pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<(), Failure> {
     let why = "the first build compiles the WIT macros and the libraries, one to two minutes";
     build(workspace, "plugins", &[], why)?;
-    place(&plugin_copies(workspace)?, "plugins")?;
-    if selection == Selection::Plugins {
-        return Ok(());
-    }
+    build_embedder(workspace)?;
+    let copies = plugin_copies(workspace)?;
+    let described: Result<Vec<_>, _> =
+        copies.into_iter().map(|copy| describe(workspace, copy)).collect();
+    place(&described?, "plugins")?;
     let why = "one small program for each misdeed; about a minute at first";
-    build(workspace, "tests/guests", &["--lib", "--bins", "--examples"], why)?;
-    place(&guest_copies(workspace)?, "test guests")
+    match selection {
+        Selection::Plugins => Ok(()),
+        Selection::All => {
+            build(workspace, "tests/guests", &["--lib", "--bins", "--examples"], why)?;
+            place(&guest_copies(workspace, |_| true)?, "test guests")
+        }
+        Selection::Some(names) => {
+            let parts: Vec<_> = names.iter().flat_map(|name| ["--bin", *name]).collect();
+            build(workspace, "tests/guests", &parts, why)?;
+            place(&guest_copies(workspace, |guest| names.contains(&guest.name.as_str()))?, "test guests")
+        }
+    }
+}
+
+/// Builds what puts doc comments into components. Nothing of it needs the WebAssembly engine.
+fn build_embedder(workspace: &Workspace) -> Result<(), Failure> {
+    println!("    building {EMBED_DOCS} (for this machine; the first build takes about a minute)");
+    let args = ["build", "--example", EMBED_DOCS];
+    process::run(&mut process::host_cargo(workspace, &args))
+}
+
+/// Writes the component of a plugin with its doc comments beside the build, and returns the copy
+/// that puts that one in place.
+fn describe(workspace: &Workspace, copy: Copy) -> Result<Copy, Failure> {
+    let name = copy.from.file_name().map_or_else(|| "plugin.wasm".into(), PathBuf::from);
+    let dir = workspace.guest_target().join("described");
+    std::fs::create_dir_all(&dir).map_err(|source| Failure::io("create", &dir, &source))?;
+    let described = dir.join(name);
+    let program = format!("{EMBED_DOCS}{}", std::env::consts::EXE_SUFFIX);
+    let mut command = Command::new(workspace.target().join("debug/examples").join(program));
+    command.arg(&copy.from).arg(&described);
+    command.args(WIT_PACKAGES.map(|package| workspace.path(package)));
+    command.arg(copy.to.with_file_name("wit"));
+    let output = process::capture(&mut command)?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Failure::new(format!("no doc comments for `{}`: {why}", copy.to.display())));
+    }
+    Ok(Copy { from: described, to: copy.to })
 }
 
 fn build(workspace: &Workspace, dir: &str, parts: &[&str], why: &str) -> Result<(), Failure> {
@@ -164,10 +214,14 @@ enum GuestKind {
     Wat,
 }
 
-fn guest_copies(workspace: &Workspace) -> Result<Vec<Copy>, Failure> {
+fn guest_copies(
+    workspace: &Workspace,
+    wanted: impl Fn(&Guest) -> bool,
+) -> Result<Vec<Copy>, Failure> {
     let dir = workspace.path("tests/guests");
     let list: GuestList = read_toml(&dir.join("guests.toml"))?;
-    list.guest.iter().map(|guest| guest_copy(workspace, &dir, guest)).collect()
+    let wanted = list.guest.iter().filter(|guest| wanted(guest));
+    wanted.map(|guest| guest_copy(workspace, &dir, guest)).collect()
 }
 
 fn guest_copy(workspace: &Workspace, dir: &Path, guest: &Guest) -> Result<Copy, Failure> {
@@ -266,7 +320,9 @@ mod tests {
             (guests.join("wat/e.wat"), "out/e.wat"),
         ];
         let expected = expected.map(|(from, to)| Copy { from, to: guests.join(to) });
-        assert_eq!(guest_copies(&workspace).unwrap(), expected);
+        assert_eq!(guest_copies(&workspace, |_| true).unwrap(), expected);
+        let some = guest_copies(&workspace, |guest| guest.name == "e").unwrap();
+        assert_eq!(some, expected[2..]);
     }
 
     #[test]

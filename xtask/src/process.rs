@@ -23,6 +23,17 @@ pub(crate) fn guest_cargo(workspace: &Workspace, dir: &str, args: &[&str]) -> Co
     command
 }
 
+/// Returns `cargo` for some targets of the host's workspace.
+///
+/// Always the same packages: cargo unifies the features of dependencies over the packages it is
+/// given, and another choice would compile the WebAssembly engine a second time. This command itself
+/// is left out, because not every system lets a running program be replaced.
+pub(crate) fn host_cargo(workspace: &Workspace, args: &[&str]) -> Command {
+    let mut command = cargo(workspace, ".", args);
+    command.args(["--workspace", "--exclude", "xtask"]);
+    command
+}
+
 /// Runs a command that talks to the terminal itself.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let line = shown(command);

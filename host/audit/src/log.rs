@@ -51,6 +51,9 @@ struct Tail {
     hash: Digest,
 }
 
+/// How much of the end of the file is read first: a usual record and room to spare.
+const SHORT_TAIL: u64 = 4 * 1024;
+
 /// How often an append looks for the file again when its name moves on: log rotation does it once.
 const REOPENINGS: usize = 4;
 
@@ -179,23 +182,25 @@ impl AuditLog {
             let name = self.name.clone();
             return Err(AuditError::Shortened { name, now: length, before: known.end });
         }
-        // Two longest lines: one that is half written, and the whole one before it.
-        let window = length.saturating_sub(2 * MAX_LINE as u64).max(known.end);
-        let read = |file: &mut File| -> io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            file.seek(SeekFrom::Start(window))?;
-            file.take(length - window).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read(file).map_err(|source| self.io("read", source))?;
-        let broken = || AuditError::BrokenTail { name: self.name.clone() };
-        let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
-            // No whole line since `known`: only a half-written one may be there.
-            return if window == known.end { Ok(known) } else { Err(broken()) };
-        };
-        let start = bytes[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let record = record::open(&bytes[start..end]).map_err(|_| broken())?;
-        Ok(Tail { end: window + end as u64 + 1, seq: record.seq, hash: record.hash })
+        // Nearly always the last record is short and whole. Otherwise two longest lines are looked
+        // at: one that is half written, and the whole one before it.
+        for window in [SHORT_TAIL, 2 * MAX_LINE as u64] {
+            let from = length.saturating_sub(window).max(known.end);
+            let bytes = read(file, from, length).map_err(|source| self.io("read", source))?;
+            match last_line(&bytes, from == known.end) {
+                Some(Line { end: 0, .. }) => return Ok(known),
+                Some(Line { start, end }) => {
+                    let record = record::open(&bytes[start..end - 1]).map_err(|_| self.broken())?;
+                    return Ok(Tail { end: from + end as u64, seq: record.seq, hash: record.hash });
+                }
+                None => {}
+            }
+        }
+        Err(self.broken())
+    }
+
+    fn broken(&self) -> AuditError {
+        AuditError::BrokenTail { name: self.name.clone() }
     }
 
     fn io(&self, what: &'static str, source: io::Error) -> AuditError {
@@ -207,6 +212,31 @@ impl std::fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AuditLog").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Where a line lies: its first byte, and the one after its line end.
+struct Line {
+    start: usize,
+    end: usize,
+}
+
+/// Returns the last whole line, an empty one when there is none; nothing when it may begin before
+/// `bytes` do. `whole` tells that `bytes` begin with a line.
+fn last_line(bytes: &[u8], whole: bool) -> Option<Line> {
+    let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+        return whole.then_some(Line { start: 0, end: 0 });
+    };
+    let start = bytes[..end].iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+    let start = start.or(whole.then_some(0))?;
+    Some(Line { start, end: end + 1 })
+}
+
+/// Reads the part of the file from `from` to `to`.
+fn read(file: &mut File, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(to - from).unwrap_or(0).saturating_add(1));
+    file.seek(SeekFrom::Start(from))?;
+    file.take(to - from).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn open_file(dir: &Dir, name: &str) -> io::Result<File> {

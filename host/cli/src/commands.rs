@@ -6,6 +6,7 @@ mod explain;
 mod inspect;
 mod policy;
 mod run;
+mod serve;
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
@@ -17,7 +18,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
     match args.command {
         Command::Run(run) => run::run(&run, global, printer),
         Command::Call(call) => run::call(&call, global, printer),
-        Command::Serve(_) => Err(CliError::Usage("serve is being written".to_owned())),
+        Command::Serve(serve) => serve::serve(&serve, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),

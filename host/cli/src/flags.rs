@@ -140,6 +140,10 @@ fn http(text: &str, methods: MethodClass) -> Result<Capability, CliError> {
 
 /// Reads `HOST[:PORT]`; an IPv6 address with a port stands in brackets.
 fn host_and_port(text: &str) -> Result<(HostPattern, Option<u16>), CliError> {
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split('/').next().unwrap_or(rest);
+        return Err(CliError::Usage(format!("`{text}` is a URL; write a host alone, such as `{host}`")));
+    }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
         _ => (text, None),

@@ -32,6 +32,7 @@ mod headers;
 mod resolve;
 mod rules;
 mod secret;
+pub mod serve;
 mod tls;
 
 pub use address::{AddressRules, CheckedAddress, NotPublic};
@@ -95,7 +96,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            first_byte: Duration::from_secs(60),
+            first_byte: Duration::from_mins(1),
             between_bytes: Duration::from_secs(30),
         }
     }

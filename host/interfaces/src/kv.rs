@@ -110,12 +110,13 @@ pub struct Bucket {
     quota: u64,
 }
 
-/// A value as it was when the guest looked, to be replaced only if it still is.
+/// A value as it was when the guest looked, to be replaced only if it still is. Only its version is
+/// kept: a guest can hold many of these, and a value is large.
 #[derive(Debug)]
 pub struct Cas {
     bucket: Bucket,
     key: String,
-    seen: Option<Vec<u8>>,
+    seen: Option<i64>,
 }
 
 /// Why an operation was not done. The texts are fixed: nothing of the machine shows in them.
@@ -129,7 +130,7 @@ pub enum KvError {
     #[error("the store was not granted")]
     AccessDenied,
     /// The namespace would hold more than it may.
-    #[error("the store is full")]
+    #[error("the quota of the store is reached")]
     Full,
     /// The key is empty or too long.
     #[error("the key is empty or longer than {} bytes", database::MAX_KEY_BYTES)]
@@ -137,6 +138,9 @@ pub enum KvError {
     /// The value is too large.
     #[error("the value is larger than {} bytes", database::MAX_VALUE_BYTES)]
     LargeValue,
+    /// A batch names too many keys.
+    #[error("a batch has at most {} keys", database::MAX_BATCH_KEYS)]
+    LargeBatch,
     /// Too much was asked for at once.
     #[error("the answer would be too large; ask for fewer keys")]
     LargeAnswer,
@@ -259,7 +263,7 @@ impl KvView<'_> {
         });
         let done = done.await;
         if let Err(KvError::Full) = done {
-            let reason = "the namespace is full";
+            let reason = "the quota of the namespace is reached";
             let refused = Effect::refused(Kind::Kv, operation, bucket.namespace, reason);
             let _ = self.ctx.effects.record(refused);
         }
@@ -273,6 +277,7 @@ impl KvView<'_> {
     ) -> wasmtime::Result<Result<Vec<(String, Option<Vec<u8>>)>, KvError>> {
         let most = self.ctx.answer_bytes();
         self.read(handle, move |database, bucket| {
+            database::check_batch(keys.len())?;
             let mut left = most;
             let read = |key: String| {
                 let value = database.get(bucket, &key)?;

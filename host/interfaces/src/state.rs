@@ -77,6 +77,9 @@ impl HostState {
         if let Some(stdin) = setup.stdin {
             wasi.stdin(MemoryInputPipe::new(stdin));
         }
+        // Files are plain ones (the guard opens nothing else), so that a read returns by itself; a
+        // thread started only to wait for it would cost a short run more than the read.
+        wasi.allow_blocking_current_thread(setup.blocking == Blocking::Here);
         wasi.max_random_size(setup.meter.limits().host_call_bytes);
         sources(&mut wasi, &setup.grants);
         sockets(&mut wasi, &setup.grants);

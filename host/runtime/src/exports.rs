@@ -70,6 +70,27 @@ pub(crate) fn all(engine: &Engine, component: &Component) -> Vec<Export> {
     found
 }
 
+/// Returns every exported resource type by the name its functions and schemas use.
+pub(crate) fn resources(engine: &Engine, component: &Component) -> Vec<(String, ComponentExportIndex)> {
+    let mut found = Vec::new();
+    let mut add = |parent: Option<&ComponentExportIndex>, name: &str, item: &ComponentItem| {
+        if let ComponentItem::Resource(_) = item
+            && let Some(index) = component.get_export_index(parent, name)
+        {
+            found.push((name.to_owned(), index));
+        }
+    };
+    for (name, item) in component.component_type().exports(engine.wasmtime()) {
+        add(None, name, &item.ty);
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let parent = component.get_export_index(None, name);
+        for (inner, item) in instance.exports(engine.wasmtime()) {
+            add(parent.as_ref(), inner, &item.ty);
+        }
+    }
+    found
+}
+
 /// Returns how people write a function's name: `[method]counter.increment` is `counter.increment`.
 fn short(name: &str) -> String {
     match name.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

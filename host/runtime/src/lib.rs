@@ -29,6 +29,7 @@ mod places;
 mod prepared;
 mod record;
 mod run;
+mod serve;
 mod session;
 
 pub use builder::HostBuilder;
@@ -39,6 +40,7 @@ pub use options::{RunOptions, Secret, Stdio};
 pub use prepared::Prepared;
 pub use record::NoLog;
 pub use run::{CallDone, CommandDone, Usage};
+pub use serve::{ServeOptions, Served};
 pub use session::Session;
 
 pub use ringfence_bundle::inspect::PluginKind;

@@ -15,19 +15,20 @@ use ringfence_interfaces::kv::KvCtx;
 use ringfence_interfaces::{Blocking, Effects, HostState, Observer, Output, Setup};
 use ringfence_policy as policy;
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use crate::exports::Export;
 use crate::options::Silence;
 use crate::places::Places;
 use crate::record::{Identity, Log, RunLog};
-use crate::{Host, Plan, RunError, RunOptions, Stdio};
+use crate::{Host, Plan, RunError, RunOptions, Stdio, exports};
 
 /// A plugin ready to run. Every call gets a fresh store.
 pub struct Prepared {
     pub(crate) engine: Engine,
     pub(crate) pre: InstancePre<HostState>,
     pub(crate) exports: Vec<Export>,
+    pub(crate) resources: Vec<(String, ComponentExportIndex)>,
     pub(crate) kind: PluginKind,
     pub(crate) limits: Limits,
     pub(crate) display: String,
@@ -70,6 +71,7 @@ impl Prepared {
         offered(&grants, &host.places)?;
         let secrets = secrets(plugin, &grants, &options)?;
         Ok(Self {
+            resources: exports::resources(&engine, pre.component()),
             engine,
             pre,
             exports,
@@ -88,6 +90,12 @@ impl Prepared {
             source,
             blocking: Blocking::Here,
         })
+    }
+
+    /// Returns the same plugin for runs that share threads: file calls go to other threads.
+    #[must_use]
+    pub fn for_serving(self) -> Self {
+        Self { blocking: Blocking::Elsewhere, ..self }
     }
 
     /// Returns what kind of plugin it is.

@@ -80,9 +80,11 @@ impl Identity {
                 Verdict::Forbid => Decision::Forbid,
             };
             let by = &explanation.decided_by;
-            let origin = match by.line {
-                Some(line) => Origin::File { path: by.file.clone(), line },
-                None => Origin::BuiltIn,
+            // What a person approved is allowed by that approval, not by the rule that asks.
+            let origin = match (&explanation.approved_by, by.line) {
+                (Some(approval), _) => Origin::Flag(approval.trim_matches('`').to_owned()),
+                (None, Some(line)) => Origin::File { path: by.file.clone(), line },
+                (None, None) => Origin::BuiltIn,
             };
             Entry::about(&explanation.request.capability, decision)
                 .by_plugin(self.plugin.clone())

@@ -84,6 +84,7 @@ impl Prepared {
             let Some(func) = instance.get_func(&mut *store, export.index) else {
                 return Err(wasmtime::Error::msg("the export is not a function"));
             };
+            handles = self.named(&instance, store);
             let mut results = vec![Val::Bool(false); export.ty.results().len()];
             func.call_async(&mut *store, &params, &mut results).await?;
             Ok(results)

@@ -2,7 +2,9 @@
 
 use ringfence_engine::EngineError;
 use ringfence_engine::value::{self, Handles};
+use ringfence_interfaces::HostState;
 use serde_json::Value;
+use wasmtime::Store;
 use wasmtime::component::{Instance, Val};
 
 use crate::prepared::{Prepared, Running};
@@ -30,7 +32,19 @@ impl Prepared {
         let Running { store, bounds, meter, .. } = &mut running;
         let instance = bounds.hold(self.pre.instantiate_async(&mut *store)).await;
         let instance = instance.map_err(|error| EngineError::from_run(error, meter))?;
-        Ok(Session { prepared: self, running, instance, handles: Handles::default() })
+        let handles = self.named(&instance, store);
+        Ok(Session { prepared: self, running, instance, handles })
+    }
+
+    /// Returns a table in which the resource types of this instance have the names schemas use.
+    pub(crate) fn named(&self, instance: &Instance, store: &mut Store<HostState>) -> Handles {
+        let mut handles = Handles::default();
+        for (name, index) in &self.resources {
+            if let Some(ty) = instance.get_resource(&mut *store, index) {
+                handles.name_type(ty, name);
+            }
+        }
+        handles
     }
 }
 
@@ -44,21 +58,23 @@ impl Session<'_> {
     /// Dropping the future leaves the instance unusable: further calls fail.
     pub async fn call(&mut self, function: &str, input: &Value) -> Result<CallDone, RunError> {
         let export = exports::find(&self.prepared.exports, function, &self.prepared.display)?;
-        let params = value::params_from_json(&export.ty, input, &mut self.handles)?;
         let Running { store, bounds, meter, log } = &mut self.running;
-        let instance = self.instance;
+        let func = self.instance.get_func(&mut *store, export.index);
+        // The instance's own types: only they know its resources.
+        let ty = func.map_or_else(|| export.ty.clone(), |func| func.ty(&*store));
+        let params = value::params_from_json(&ty, input, &mut self.handles)?;
         let done = bounds.hold(async {
-            let Some(func) = instance.get_func(&mut *store, export.index) else {
+            let Some(func) = func else {
                 return Err(wasmtime::Error::msg("the export is not a function"));
             };
-            let mut results = vec![Val::Bool(false); export.ty.results().len()];
+            let mut results = vec![Val::Bool(false); ty.results().len()];
             func.call_async(&mut *store, &params, &mut results).await?;
             Ok(results)
         });
         let done = done.await.map_err(|error| EngineError::from_run(error, meter));
         let usage = Usage::of(meter);
         let results = log.ended(done, usage)?;
-        let result = value::result_to_json(&export.ty, &results, &mut self.handles)?;
+        let result = value::result_to_json(&ty, &results, &mut self.handles)?;
         crate::run::fits(&result, meter)?;
         Ok(CallDone { result, usage })
     }

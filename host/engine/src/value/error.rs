@@ -147,7 +147,8 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let mut names: Vec<String> = names.take(SHOWN + 1).map(|name| format!("`{name}`")).collect();
     if names.len() > SHOWN {
-        names[SHOWN] = "…".to_owned();
+        names.truncate(SHOWN);
+        names.push("…".to_owned());
     }
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

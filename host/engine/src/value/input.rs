@@ -475,8 +475,11 @@ fn kind_of(ty: &Type) -> &'static str {
         Type::S64 | Type::U64 => "an integer or a decimal string",
         Type::Float32 | Type::Float64 => "a number",
         Type::Char | Type::String | Type::Enum(_) => "a string",
-        Type::List(_) | Type::FixedLengthList(_) | Type::Map(_) | Type::Tuple(_) => "an array",
-        Type::Flags(_) => "an array",
+        Type::List(_)
+        | Type::FixedLengthList(_)
+        | Type::Map(_)
+        | Type::Tuple(_)
+        | Type::Flags(_) => "an array",
         Type::Record(_) | Type::Result(_) => "an object",
         Type::Variant(_) => "a string or an object",
         Type::Option(_) => "a value or null",

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRng;
 use ringfence_capability::{Class, Diagnostic};
 use serde_json::json;
-use wasmtime::component::{Component, types::ComponentItem};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Resource, ResourceAny, ResourceType};
 use wasmtime::{Config, Engine};
 
 fn engine() -> Engine {
@@ -197,6 +198,62 @@ fn a_function_with_a_stream_says_why_it_cannot_be_called() {
     assert_eq!(not_callable(&self::func("", "(param \"a\" (list u8))")), None);
 }
 
+struct Counter;
+struct Timer;
+
+const RESOURCES: &str = r#"(component
+    (import "counter" (type $c (sub resource)))
+    (core module $m
+        (func (export "one") (param i32))
+        (func (export "two") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (func (export "take") (param "x" (own $c)) (param "n" u8) (canon lift (core func $i "two")))
+    (func (export "lend") (param "x" (borrow $c)) (canon lift (core func $i "one")))
+    (func (export "both") (param "x" (own $c)) (param "y" (borrow $c))
+        (canon lift (core func $i "two"))))"#;
+
+#[test]
+fn an_owned_handle_moves_and_a_borrowed_one_stays() {
+    let engine = engine();
+    let mut store = wasmtime::Store::new(&engine, ());
+    let mut linker = wasmtime::component::Linker::<()>::new(&engine);
+    let (counter, timer) = (ResourceType::host::<Counter>(), ResourceType::host::<Timer>());
+    linker.root().resource("counter", counter, |_, _| Ok(())).unwrap();
+    let component = Component::new(&engine, wat::parse_str(RESOURCES).unwrap()).unwrap();
+    let instance = linker.instantiate(&mut store, &component).unwrap();
+    let mut ty = |name| instance.get_func(&mut store, name).unwrap().ty(&store);
+    let (take, lend, both) = (ty("take"), ty("lend"), ty("both"));
+
+    let mut handles = Handles::new();
+    handles.name_type(counter, "counter");
+    handles.name_type(timer, "timer");
+    let own = Resource::<Counter>::new_own(7);
+    let first = handles.insert(ResourceAny::try_from_resource(own, &mut store).unwrap());
+    let own = Resource::<Timer>::new_own(8);
+    let other = handles.insert(ResourceAny::try_from_resource(own, &mut store).unwrap());
+    let x = |handle: u64| json!({"resource": "counter", "handle": handle});
+
+    for _ in 0..2 {
+        params_from_json(&lend, &json!({"x": x(first)}), &mut handles).unwrap();
+    }
+    for (func, input, wanted) in [
+        (&lend, json!({"x": x(99)}), "found handle 99, which is not open"),
+        (&lend, json!({"x": x(other)}), "which is of `timer`"),
+        (&lend, json!({"x": {"resource": "timer", "handle": first}}), "found one of `timer`"),
+        (&lend, json!({"x": first}), "expected an open handle {\"resource\": \"counter\""),
+        (&take, json!({"x": x(first), "n": 256}), "input.n: expected an integer"),
+        (&both, json!({"x": x(first), "y": x(first)}), "which is not open"),
+    ] {
+        let refused = params_from_json(func, &input, &mut handles).unwrap_err().to_string();
+        assert!(refused.contains(wanted), "{refused}");
+        assert_eq!(handles.len(), 2, "a refused input moves nothing: {wanted}");
+    }
+    params_from_json(&take, &json!({"x": x(first), "n": 1}), &mut handles).unwrap();
+    assert!(params_from_json(&lend, &json!({"x": x(first)}), &mut handles).is_err());
+    assert_eq!(handles.drain().len(), 1);
+    assert!(handles.is_empty());
+}
+
 /// A type as WAT; named types are declared on the way.
 fn type_text() -> impl Strategy<Value = Shape> {
     let leaf = prop::sample::select(vec![
@@ -217,7 +274,7 @@ fn type_text() -> impl Strategy<Value = Shape> {
         "(list u16 3)",
         "(map string u8)",
     ]);
-    leaf.prop_map(|name| Shape::Leaf(name)).prop_recursive(4, 16, 4, |inner| {
+    leaf.prop_map(Shape::Leaf).prop_recursive(4, 16, 4, |inner| {
         let some = prop::collection::vec(inner.clone(), 1..4);
         prop_oneof![
             inner.clone().prop_map(|of| Shape::Of("list", vec![of])),
@@ -273,7 +330,7 @@ fn some_value(ty: &Type, rng: &mut TestRng) -> Val {
     let few = usize::try_from(bits % 4).unwrap();
     let boxed = |value| Some(Box::new(value));
     match ty {
-        Type::Bool => Val::Bool(bits % 2 == 0),
+        Type::Bool => Val::Bool(bits.is_multiple_of(2)),
         Type::S8 => Val::S8(bits.to_le_bytes()[0].cast_signed()),
         Type::U8 => Val::U8(bits.to_le_bytes()[0]),
         Type::S16 => Val::S16((bits >> 48) as i16),
@@ -306,9 +363,9 @@ fn some_value(ty: &Type, rng: &mut TestRng) -> Val {
             Val::Variant(case.name.to_owned(), case.ty.map(|ty| Box::new(some_value(&ty, rng))))
         }
         Type::Enum(ty) => Val::Enum(ty.names().nth(few % ty.names().len()).unwrap().to_owned()),
-        Type::Option(_) if bits % 2 == 0 => Val::Option(None),
+        Type::Option(_) if bits.is_multiple_of(2) => Val::Option(None),
         Type::Option(option) => Val::Option(boxed(some_value(&option.ty(), rng))),
-        Type::Result(_) if bits % 2 == 0 => Val::Result(Err(None)),
+        Type::Result(_) if bits.is_multiple_of(2) => Val::Result(Err(None)),
         Type::Result(result) => Val::Result(Ok(boxed(some_value(&result.ok().unwrap(), rng)))),
         Type::Flags(flags) => Val::Flags(flags.names().take(few).map(str::to_owned).collect()),
         other => panic!("{other:?}"),

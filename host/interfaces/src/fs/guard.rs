@@ -10,7 +10,7 @@ use super::protected::ProtectedNames;
 use super::roots::FsRoots;
 use crate::{Effect, Effects};
 use cap_std::fs::{Dir, FileType, Metadata, MetadataExt};
-use ringfence_capability::Kind;
+use ringfence_capability::{Kind, Limit};
 use ringfence_engine::Meter;
 use std::collections::HashMap;
 use std::io;
@@ -162,6 +162,11 @@ impl FsGuard {
     /// Returns what was done so far.
     pub fn counts(&self) -> FsCounts {
         self.counts
+    }
+
+    /// Returns how many files are open now.
+    pub fn open_files(&self) -> u64 {
+        self.meter.used(Limit::OpenFiles)
     }
 
     /// Starts to track a descriptor of a root itself. However many there are, they share one file.

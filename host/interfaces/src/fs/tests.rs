@@ -2,6 +2,8 @@
 //! succeeds.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod v3;
+
 use super::*;
 use crate::{Effect, EffectSink, NotRecorded, Verdict};
 use cap_std::ambient_authority;
@@ -292,7 +294,7 @@ async fn a_file_with_two_names_is_not_written_in_place() {
 #[tokio::test]
 async fn what_could_block_the_host_is_not_opened() {
     let mut world = world(vec![read(".")], &[], Limits::default());
-    let _listener = host(&world.tree).bind_unix_listener("socket").unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(world.tree.path().join("socket")).unwrap();
     let root = world.root();
     let refused = world.act(&root, Do::Read("socket")).await.unwrap_err();
     assert_eq!(refused.downcast().unwrap(), ErrorCode::NoDevice);

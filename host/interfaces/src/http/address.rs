@@ -116,7 +116,7 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     SPECIAL_V4.iter().find(|(base, length, _)| inside(*base, *length)).map(|(_, _, name)| *name)
 }
 
-/// First match wins. What none of these covers is public inside 2000::/3 and reserved elsewhere.
+/// First match wins. What none of these covers is public inside `2000::/3` and reserved elsewhere.
 const SPECIAL_V6: &[([u16; 8], u32, &str)] = &[
     ([0, 0, 0, 0, 0, 0, 0, 0], 128, "unspecified"),
     ([0, 0, 0, 0, 0, 0, 0, 1], 128, "loopback"),

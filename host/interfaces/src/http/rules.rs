@@ -239,9 +239,8 @@ fn target(uri: &Uri) -> Result<(String, u16, bool), Reason> {
     let rest = authority.as_str().strip_prefix(authority.host()).ok_or(Reason::Uri)?;
     let port = match rest.strip_prefix(':') {
         None if rest.is_empty() => Some(if tls { 443 } else { 80 }),
-        None => None,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
-        Some(_) => None,
+        None | Some(_) => None,
     };
     let port = port.filter(|port| *port != 0).ok_or(Reason::Uri)?;
     let host = HostPattern::canonical(authority.host()).map_err(|_| Reason::Uri)?;

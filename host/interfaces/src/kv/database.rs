@@ -1,7 +1,10 @@
 //! The SQLite file: one table of entries, and what each namespace holds.
 
 use super::{Bucket, KvError};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +13,9 @@ pub(super) const MAX_KEY_BYTES: usize = 2048;
 
 /// The largest value; larger data belongs in a file.
 pub(super) const MAX_VALUE_BYTES: usize = 8 << 20;
+
+/// The most keys one batch may name: a batch that changes something locks out other processes.
+pub(super) const MAX_BATCH_KEYS: usize = 1000;
 
 /// How many keys are listed at once.
 const PAGE_KEYS: u32 = 256;
@@ -20,15 +26,24 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How often a first opening is tried while another process prepares the same new file.
 const ATTEMPTS: usize = 8;
 
+/// The format of the tables below. Another one is refused, never converted.
+const FORMAT: i64 = 1;
+
+/// `version` is new for every change in a namespace: a value that was changed and changed back is
+/// not taken for one that was not.
 const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS entry (
-        namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+    CREATE TABLE held (
+        namespace TEXT PRIMARY KEY, bytes INTEGER NOT NULL, version INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE entry (
+        namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL,
         PRIMARY KEY (namespace, key)
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS held (
-        namespace TEXT PRIMARY KEY, bytes INTEGER NOT NULL
-    ) WITHOUT ROWID;
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;
 ";
+
+/// A value and which change of its namespace it came with.
+pub(super) type Versioned = Option<(Vec<u8>, i64)>;
 
 pub(super) struct Database {
     connection: Connection,
@@ -57,8 +72,10 @@ impl Database {
     }
 
     fn try_open(path: &Path) -> Result<Self, KvError> {
+        create_private(path).map_err(|_| KvError::Unusable)?;
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         // Waits for whoever prepares the file; changing the mode itself does not wait.
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
         let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
@@ -71,12 +88,20 @@ impl Database {
         )?;
         let mut database = Self { connection };
         let transaction = database.begin()?;
-        transaction.execute_batch(SCHEMA)?;
+        match transaction.query_row("PRAGMA user_version", (), |row| row.get(0))? {
+            0 => transaction.execute_batch(SCHEMA)?,
+            FORMAT => {}
+            _ => return Err(KvError::Unusable),
+        }
         transaction.commit()?;
         Ok(database)
     }
 
     pub(super) fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        Ok(get(&self.connection, bucket, key)?.map(|(value, _)| value))
+    }
+
+    pub(super) fn get_versioned(&self, bucket: &Bucket, key: &str) -> Result<Versioned, KvError> {
         get(&self.connection, bucket, key)
     }
 
@@ -119,6 +144,7 @@ impl Database {
         bucket: &Bucket,
         entries: &[(String, Vec<u8>)],
     ) -> Result<(), KvError> {
+        check_batch(entries.len())?;
         let transaction = self.begin()?;
         for (key, value) in entries {
             set(&transaction, bucket, key, value)?;
@@ -128,6 +154,7 @@ impl Database {
 
     /// Deletes all of these or none.
     pub(super) fn delete(&mut self, bucket: &Bucket, keys: &[String]) -> Result<(), KvError> {
+        check_batch(keys.len())?;
         let transaction = self.begin()?;
         for key in keys {
             let freed = size(&transaction, bucket, key)?;
@@ -151,7 +178,7 @@ impl Database {
         let transaction = self.begin()?;
         let before = match get(&transaction, bucket, key)? {
             None => N::default(),
-            Some(bytes) => {
+            Some((bytes, _)) => {
                 let text = std::str::from_utf8(&bytes).map_err(|_| KvError::NotInteger)?;
                 text.parse().map_err(|_| KvError::NotInteger)?
             }
@@ -162,22 +189,32 @@ impl Database {
         Ok(after)
     }
 
-    /// Sets a value if it still is `seen`; otherwise returns what it is now.
+    /// Sets a value if it still is the one of version `seen`; otherwise returns the version it has.
     pub(super) fn swap(
         &mut self,
         bucket: &Bucket,
         key: &str,
-        seen: Option<&[u8]>,
+        seen: Option<i64>,
         value: &[u8],
-    ) -> Result<Result<(), Option<Vec<u8>>>, KvError> {
+    ) -> Result<Result<(), Option<i64>>, KvError> {
         let transaction = self.begin()?;
-        let now = get(&transaction, bucket, key)?;
-        if now.as_deref() != seen {
+        let sql = "SELECT version FROM entry WHERE namespace = ?1 AND key = ?2";
+        let now = transaction
+            .prepare_cached(sql)?
+            .query_row((&bucket.namespace, key), |row| row.get(0))
+            .optional()?;
+        if now != seen {
             return Ok(Err(now));
         }
         set(&transaction, bucket, key, value)?;
         transaction.commit()?;
         Ok(Ok(()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn pretend_format(&self, format: i64) {
+        let done = self.connection.pragma_update(None, "user_version", format);
+        assert!(done.is_ok(), "the format can be set");
     }
 
     fn begin(&mut self) -> Result<Transaction<'_>, KvError> {
@@ -186,15 +223,32 @@ impl Database {
     }
 }
 
+pub(super) fn check_batch(keys: usize) -> Result<(), KvError> {
+    if keys > MAX_BATCH_KEYS { Err(KvError::LargeBatch) } else { Ok(()) }
+}
+
 fn check_key(key: &str) -> Result<(), KvError> {
     let good = !key.is_empty() && key.len() <= MAX_KEY_BYTES && !key.contains('\0');
     if good { Ok(()) } else { Err(KvError::BadKey) }
 }
 
-fn get(connection: &Connection, bucket: &Bucket, key: &str) -> Result<Option<Vec<u8>>, KvError> {
-    let sql = "SELECT value FROM entry WHERE namespace = ?1 AND key = ?2";
+/// Makes the file, readable by its owner alone, when it is not there. What SQLite puts beside it
+/// gets the same permissions.
+fn create_private(path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let parent = Dir::open_ambient_dir(parent, cap_std::ambient_authority())?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    parent.open_with(name, &options).map(drop)
+}
+
+fn get(connection: &Connection, bucket: &Bucket, key: &str) -> Result<Versioned, KvError> {
+    let sql = "SELECT value, version FROM entry WHERE namespace = ?1 AND key = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_row((&bucket.namespace, key), |row| row.get(0)).optional()?)
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(statement.query_row((&bucket.namespace, key), pair).optional()?)
 }
 
 fn set(
@@ -209,10 +263,10 @@ fn set(
     }
     let after = i64::try_from(key.len() + value.len()).map_err(|_| KvError::LargeValue)?;
     let more = after - size(transaction, bucket, key)?;
-    hold(transaction, bucket, more)?;
-    let sql = "INSERT INTO entry (namespace, key, value) VALUES (?1, ?2, ?3)
-               ON CONFLICT DO UPDATE SET value = excluded.value";
-    transaction.prepare_cached(sql)?.execute((&bucket.namespace, key, value))?;
+    let version = hold(transaction, bucket, more)?;
+    let sql = "INSERT INTO entry (namespace, key, value, version) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET value = excluded.value, version = excluded.version";
+    transaction.prepare_cached(sql)?.execute((&bucket.namespace, key, value, version))?;
     Ok(())
 }
 
@@ -225,14 +279,17 @@ fn size(transaction: &Transaction<'_>, bucket: &Bucket, key: &str) -> Result<i64
     Ok(size.unwrap_or(0))
 }
 
-/// Adds to what a namespace holds. Growing past its quota is refused; shrinking never is.
-fn hold(transaction: &Transaction<'_>, bucket: &Bucket, more: i64) -> Result<(), KvError> {
-    let sql = "INSERT INTO held (namespace, bytes) VALUES (?1, ?2)
-               ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes RETURNING bytes";
+/// Adds to what a namespace holds, and returns the version of the change. Growing past the quota
+/// is refused; shrinking never is.
+fn hold(transaction: &Transaction<'_>, bucket: &Bucket, more: i64) -> Result<i64, KvError> {
+    let sql = "INSERT INTO held (namespace, bytes, version) VALUES (?1, ?2, 1)
+               ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, version = version + 1
+               RETURNING bytes, version";
     let mut statement = transaction.prepare_cached(sql)?;
-    let held: i64 = statement.query_row((&bucket.namespace, more), |row| row.get(0))?;
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let (held, version): (i64, i64) = statement.query_row((&bucket.namespace, more), pair)?;
     let full = u64::try_from(held).is_ok_and(|held| held > bucket.quota);
-    if full && more > 0 { Err(KvError::Full) } else { Ok(()) }
+    if full && more > 0 { Err(KvError::Full) } else { Ok(version) }
 }
 
 fn page(

@@ -3,7 +3,7 @@
 use super::{Handle, KvError, KvView};
 use wit::store::{Error, KeyResponse};
 
-#[expect(missing_docs, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "wit/keyvalue-draft",

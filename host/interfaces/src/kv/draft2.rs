@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use wit::atomics::CasError;
 use wit::store::{Error, KeyResponse};
 
-#[expect(missing_docs, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "wit/keyvalue-draft2",
@@ -82,15 +82,28 @@ impl wit::atomics::HostCas for KvView<'_> {
     async fn new(&mut self, handle: Handle, key: String) -> Done<Resource<Cas>> {
         let bucket = self.bucket(&handle)?;
         let look = key.clone();
-        let seen = self.read(&handle, move |database, bucket| database.get(bucket, &look)).await?;
-        match seen {
-            Ok(seen) => Ok(Ok(self.table.push(Cas { bucket, key, seen })?)),
+        let found = self.read(&handle, move |db, bucket| db.get_versioned(bucket, &look)).await?;
+        match found {
+            Ok(found) => {
+                let seen = found.map(|(_, version)| version);
+                Ok(Ok(self.table.push(Cas { bucket, key, seen })?))
+            }
             Err(error) => done(Err(error)),
         }
     }
 
-    async fn current(&mut self, cas: Resource<Cas>) -> Done<Option<Vec<u8>>> {
-        Ok(Ok(self.table.get(&cas)?.seen.clone()))
+    /// Looks again: the handle then stands for what is returned.
+    async fn current(&mut self, handle: Resource<Cas>) -> Done<Option<Vec<u8>>> {
+        let Cas { bucket, key, .. } = self.table.get(&handle)?;
+        let (bucket, key) = (bucket.clone(), key.clone());
+        match self.ctx.run(move |database| database.get_versioned(&bucket, &key)).await {
+            Ok(found) => {
+                let (value, version) = found.unzip();
+                self.table.get_mut(&handle)?.seen = version;
+                Ok(Ok(value))
+            }
+            Err(error) => done(Err(error)),
+        }
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
@@ -117,7 +130,7 @@ impl wit::atomics::Host for KvView<'_> {
         }
         let (namespace, name) = (bucket.clone(), key.clone());
         let swap = self.ctx.run(move |database| {
-            database.swap(&namespace, &name, seen.as_deref(), &value)
+            database.swap(&namespace, &name, seen, &value)
         });
         match swap.await {
             Ok(Ok(())) => Ok(Ok(())),

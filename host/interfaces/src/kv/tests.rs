@@ -110,7 +110,7 @@ async fn keys_and_values_together_stay_within_the_quota() {
         let refused = world.set(&bucket, key, bytes).await.unwrap_err();
         assert_eq!(format!("{refused:?}"), full, "{key}");
     }
-    let reason = Verdict::Refused("the namespace is full".to_owned());
+    let reason = Verdict::Refused("the quota of the namespace is reached".to_owned());
     assert_eq!(world.log.0.lock().unwrap().last().unwrap().verdict, reason);
     assert_eq!(world.get(&bucket, "ab").await.unwrap().len(), 8, "a refused change is none");
     world.set(&bucket, "ab", 7).await.unwrap();
@@ -144,8 +144,12 @@ async fn keys_are_listed_in_pages_of_either_cursor() {
     let mut world = world(dir.path(), &[("many", 1 << 20)]);
     let bucket = world.open("many").await;
     let entries = (0..600).map(|i| (format!("key-{i:03}"), Vec::new())).collect();
+    let many = (0..=database::MAX_BATCH_KEYS).map(|i| i.to_string()).collect();
     let fd = || Resource::new_borrow(bucket.rep());
     v1::batch::Host::set_many(&mut world.kv(), fd(), entries).await.unwrap().unwrap();
+    let refused = v1::batch::Host::delete_many(&mut world.kv(), fd(), many).await.unwrap();
+    let wanted = format!("{:?}", other(KvError::LargeBatch));
+    assert_eq!(format!("{:?}", refused.unwrap_err()), wanted);
     let (mut skip, mut keys) = (None, Vec::new());
     loop {
         let page = v1::store::HostBucket::list_keys(&mut world.kv(), fd(), skip).await;
@@ -204,6 +208,13 @@ async fn a_value_changed_meanwhile_is_not_swapped() {
     assert_eq!(seen, Some(b"x".to_vec()));
     world.kv().swap(again, b"new".to_vec()).await.unwrap().unwrap();
     assert_eq!(world.get(&bucket, "k").await, Some(b"new".to_vec()));
+
+    let stale = world.kv().new(fd(), "k".to_owned()).await.unwrap().unwrap();
+    for value in [1, 3] {
+        world.set(&bucket, "k", value).await.unwrap();
+    }
+    let swapped = world.kv().swap(stale, b"late".to_vec()).await.unwrap();
+    assert!(swapped.is_err(), "changed and changed back is changed");
 }
 
 #[tokio::test]
@@ -213,8 +224,9 @@ async fn only_an_integer_within_range_is_incremented() {
     let bucket = world.open("count").await;
     let fd = || Resource::new_borrow(bucket.rep());
     for (delta, wanted) in [(5, Some(5)), (-7, Some(-2)), (i64::MIN, None)] {
-        let add = v2::atomics::Host::increment(&mut world.kv(), fd(), "n".to_owned(), delta);
-        assert_eq!(add.await.unwrap().ok(), wanted, "{delta}");
+        let mut kv = world.kv();
+        let now = v2::atomics::Host::increment(&mut kv, fd(), "n".to_owned(), delta).await;
+        assert_eq!(now.unwrap().ok(), wanted, "{delta}");
     }
     world.set(&bucket, "text", 3).await.unwrap();
     let text = v1::atomics::Host::increment(&mut world.kv(), fd(), "text".to_owned(), 1).await;
@@ -251,8 +263,25 @@ fn a_file_that_is_no_store_is_a_typed_error() {
     let authority = cap_std::ambient_authority();
     let host = cap_std::fs::Dir::open_ambient_dir(dir.path(), authority).unwrap();
     host.write("kv.sqlite", vec![7; 8192]).unwrap();
-    for path in ["kv.sqlite", "no/kv.sqlite"] {
+    let newer = Database::open(&dir.path().join("newer")).unwrap();
+    newer.pretend_format(2);
+    drop(newer);
+    for path in ["kv.sqlite", "no/kv.sqlite", "newer"] {
         let opened = Database::open(&dir.path().join(path)).map(drop);
         assert_eq!(opened.unwrap_err(), KvError::Unusable, "{path}");
+    }
+}
+
+#[test]
+fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kv.sqlite");
+    let mut database = Database::open(&path).unwrap();
+    let bucket = Bucket { namespace: "n".to_owned(), quota: 100 };
+    database.set(&bucket, &[("k".to_owned(), vec![1])]).unwrap();
+    for name in ["kv.sqlite", "kv.sqlite-wal", "kv.sqlite-shm"] {
+        let mode = dir.path().join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum PageError {
     TooDeep { limit: usize },
     #[error("the page has more than {limit} elements and texts")]
     TooManyNodes { limit: usize },
+    #[error("texts with this many `&` take too long to work on")]
+    TooManyEscapes,
     #[error("the page is larger than {limit} bytes")]
     TooLarge { limit: u64 },
     #[error("cannot read `{path}`")]

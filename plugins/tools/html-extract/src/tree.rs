@@ -15,6 +15,9 @@ use crate::error::PageError;
 pub(crate) const MAX_DEPTH: usize = 256;
 /// Most elements, texts and comments.
 pub(crate) const MAX_NODES: usize = 300_000;
+/// Most work for escaping all texts once: at each `&` the writer of HTML searches the text up to the
+/// next `<` or `>` again (and at each byte that could begin a no-break space).
+const MAX_ESCAPE_WORK: u64 = 1 << 31;
 /// Bytes between two looks at the tree.
 const PIECE_BYTES: usize = 4096;
 
@@ -37,7 +40,22 @@ pub(crate) fn parse(html: &str) -> Result<Document, PageError> {
     if depth(&document) > MAX_DEPTH {
         return Err(PageError::TooDeep { limit: MAX_DEPTH });
     }
+    if escape_work(&document) > MAX_ESCAPE_WORK {
+        return Err(PageError::TooManyEscapes);
+    }
     Ok(document)
+}
+
+fn escape_work(document: &Document) -> u64 {
+    let of_text = |node: NodeRef<'_>| {
+        let text = if node.is_text() { node.text() } else { StrTendril::new() };
+        let of_stretch = |stretch: &str| {
+            let escapes = stretch.bytes().filter(|b| matches!(b, b'&' | 0xc2)).count();
+            escapes as u64 * stretch.len() as u64
+        };
+        text.split(['<', '>']).map(of_stretch).fold(0, u64::saturating_add)
+    };
+    document.root().descendants_it().map(of_text).fold(0, u64::saturating_add)
 }
 
 fn check_size(document: &Document) -> Result<(), PageError> {
@@ -120,13 +138,21 @@ mod tests {
 
     #[test]
     fn pages_that_multiply_their_elements_are_refused() {
-        let bold: String = (0..200).map(|n| format!("<b id={n}>")).collect();
+        let bold: Vec<String> = (0..200).map(|n| format!("<b id={n}>")).collect();
+        let bold = bold.concat();
         let html = format!("{bold}{}", "<p>x".repeat(200_000));
         check_refused(&html, "the page has more than 300000 elements and texts");
         check_refused(
             &"<b><p>".repeat(200_000),
             "the page has more than 300000 elements and texts",
         );
+    }
+
+    #[test]
+    fn a_text_that_is_all_escapes_is_refused() {
+        let reason = "texts with this many `&` take too long to work on";
+        check_refused(&"&amp;".repeat(100_000), reason);
+        assert!(parse(&"a < b && c > d; ".repeat(2_000)).is_ok());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 /// Largest row of the input, so that one endless field cannot fill the memory.
 pub(crate) const MAX_ROW_BYTES: u64 = 4 << 20;
+/// What is read at once: a read that crosses to the host costs more than the bytes it brings.
+pub(crate) const BUFFER_BYTES: usize = 64 << 10;
 /// Most columns of a table.
 pub(crate) const MAX_COLUMNS: usize = 4096;
 /// Largest result that is returned inline.

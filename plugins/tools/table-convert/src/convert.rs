@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bounds::{Capped, MAX_FILE_BYTES, MAX_INLINE_BYTES};
+use crate::bounds::{BUFFER_BYTES, Capped, MAX_FILE_BYTES, MAX_INLINE_BYTES};
 use crate::cell::Types;
 use crate::error::TableError;
 use crate::origin::{Origin, guess_delimiter, resolve};
@@ -145,7 +145,7 @@ impl Job<'_> {
             _ => {}
         }
         let (part, file) = Part::create(&target).map_err(fail)?;
-        let mut file = BufWriter::new(file);
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let written = self.pump(&mut file, MAX_FILE_BYTES, path)?;
         file.into_inner()
             .map_err(io::IntoInnerError::into_error)

@@ -102,9 +102,9 @@ impl Shape {
 
 /// Returns the shape of rows without keys whose first one is given.
 pub(crate) fn positional(first: Vec<String>, header: Header) -> Shape {
-    let named = header == Header::FirstRow;
+    let has_header = header == Header::FirstRow;
     let names: Vec<String> =
-        if named { first } else { first.iter().map(|_| String::new()).collect() };
+        if has_header { first } else { first.iter().map(|_| String::new()).collect() };
     let mut taken = BTreeSet::new();
     let mut renamed = 0;
     let columns = names.into_iter().enumerate().map(|(index, name)| {
@@ -116,7 +116,7 @@ pub(crate) fn positional(first: Vec<String>, header: Header) -> Shape {
             distinct = format!("{wanted}-{copy}");
             copy += 1;
         }
-        renamed += usize::from(named && distinct != name);
+        renamed += usize::from(has_header && distinct != name);
         distinct
     });
     let columns = columns.collect();

@@ -35,6 +35,7 @@ pub(crate) fn redirect(from: &Url, location: &str) -> Result<Url, FetchError> {
 }
 
 /// Returns the path and query as they go on the wire.
+#[cfg(any(test, target_family = "wasm"))]
 pub(crate) fn path_and_query(url: &Url) -> String {
     match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
@@ -43,6 +44,7 @@ pub(crate) fn path_and_query(url: &Url) -> String {
 }
 
 /// Returns host and port as they go on the wire.
+#[cfg(any(test, target_family = "wasm"))]
 pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {

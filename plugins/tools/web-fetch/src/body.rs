@@ -105,7 +105,7 @@ fn decode(bytes: &[u8], media_type: Option<&str>, extent: Extent) -> Result<Deco
 /// A transport says what it knows through the error inside; the rest is a broken connection.
 fn read_error(error: std::io::Error) -> FetchError {
     let reason = format!("the body broke off: {error}");
-    match error.into_inner().map(|inner| inner.downcast::<FetchError>()) {
+    match error.into_inner().map(<dyn std::error::Error + Send + Sync>::downcast::<FetchError>) {
         Some(Ok(inner)) => *inner,
         _ => FetchError::Unavailable { reason },
     }

@@ -156,7 +156,7 @@ fn page(
 /// Returns the headers to send, names in lower case.
 fn headers(given: &[(String, String)]) -> Result<Vec<(String, String)>, FetchError> {
     let mut headers = Vec::new();
-    for (name, value) in given.iter() {
+    for (name, value) in given {
         let name = name.to_ascii_lowercase();
         if let Some(reason) = header_fault(&name, value, headers.len()) {
             let name = name.chars().take(100).filter(|c| !c.is_control()).collect();

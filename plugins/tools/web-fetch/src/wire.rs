@@ -85,14 +85,14 @@ fn reply(response: IncomingResponse, target: String) -> Result<Reply, FetchError
     let body = response.consume().map_err(|()| broken())?;
     let stream = body.stream().map_err(|()| broken())?;
     let status = response.status();
-    let body = Box::new(Body { stream, _body: body, _response: response, target });
+    let body = Box::new(Body { stream, _incoming: body, _response: response, target });
     Ok(Reply { status, headers, body })
 }
 
 /// The stream goes first when this is dropped: the host refuses to drop a parent before its child.
 struct Body {
     stream: InputStream,
-    _body: IncomingBody,
+    _incoming: IncomingBody,
     _response: IncomingResponse,
     target: String,
 }

@@ -215,21 +215,3 @@ fn what_is_no_page_is_refused_with_the_reason() {
         "base-url `/relative` is not an absolute address",
     );
 }
-
-#[test]
-fn probe() {
-    for n in [10_000usize, 20_000, 40_000] {
-        let t = std::time::Instant::now();
-        let d = crate::tree::parse(&"&amp;".repeat(n)).unwrap();
-        let a = t.elapsed();
-        let _ = run(Source::Html("&amp;".repeat(n)), &options()).unwrap();
-        eprintln!("{n} parse {a:?} all {:?} nodes {}", t.elapsed() - a, d.tree.len());
-    }
-    for n in [10_000usize, 20_000] {
-        let html =
-            format!("<p {}>text", (0..n).map(|i| format!("a{i}=1")).collect::<Vec<_>>().join(" "));
-        let t = std::time::Instant::now();
-        let _ = crate::tree::parse(&html).unwrap();
-        eprintln!("attrs {n} parse {:?}", t.elapsed());
-    }
-}

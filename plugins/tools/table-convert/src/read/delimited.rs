@@ -7,7 +7,7 @@ use std::rc::Rc;
 use csv::ByteRecord;
 
 use super::{Header, Next, OnRow, Reading, Seen, Shape, fit, read_error};
-use crate::bounds::{Bounded, RowBudget};
+use crate::bounds::{BUFFER_BYTES, Bounded, RowBudget};
 use crate::cell::Cell;
 use crate::error::TableError;
 
@@ -61,6 +61,7 @@ impl<'a> Rows<'a> {
         let csv = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
+            .buffer_capacity(BUFFER_BYTES)
             .delimiter(reading.delimiter)
             .from_reader(CountQuotes { inner: bounded, quotes: Rc::clone(&quotes) });
         let record = ByteRecord::new();

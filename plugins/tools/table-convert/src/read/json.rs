@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Header, Next, OnRow, Reading, Seen, Shape, fit, markdown, positional, read_error};
 use crate::Format;
-use crate::bounds::{Bounded, MAX_COLUMNS, RowBudget};
+use crate::bounds::{BUFFER_BYTES, Bounded, MAX_COLUMNS, RowBudget};
 use crate::cell::Cell;
 use crate::error::TableError;
 
@@ -106,7 +106,10 @@ fn texts(values: &[Box<RawValue>], place: &str) -> Result<Vec<String>, TableErro
 
 fn scan(reading: &Reading<'_>, take: &mut Take<'_>) -> Result<(), TableError> {
     let budget = RowBudget::new();
-    let reader = BufReader::new(Bounded::new(reading.origin.open()?, budget.clone()));
+    let reader = BufReader::with_capacity(
+        BUFFER_BYTES,
+        Bounded::new(reading.origin.open()?, budget.clone()),
+    );
     match reading.format {
         Format::JsonLines => scan_lines(reading, reader, &budget, take),
         _ => scan_array(reading, reader, &budget, take),

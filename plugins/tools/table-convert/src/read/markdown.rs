@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use super::{Header, Next, OnRow, Reading, Seen, Shape, fit, read_error};
-use crate::bounds::{Bounded, RowBudget};
+use crate::bounds::{BUFFER_BYTES, Bounded, RowBudget};
 use crate::cell::Cell;
 use crate::error::TableError;
 
@@ -85,7 +85,10 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn open(reading: &'a Reading<'a>) -> Result<Self, TableError> {
         let budget = RowBudget::new();
-        let reader = BufReader::new(Bounded::new(reading.origin.open()?, budget.clone()));
+        let reader = BufReader::with_capacity(
+            BUFFER_BYTES,
+            Bounded::new(reading.origin.open()?, budget.clone()),
+        );
         Ok(Self { reading, budget, reader, number: 0 })
     }
 

@@ -1,0 +1,59 @@
+//! `serve`: answers HTTP with a plugin until it is told to stop.
+
+use std::sync::Arc;
+
+use ringfence::{Allocation, ServeOptions};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::args::{Global, Serve};
+use crate::error::CliError;
+use crate::print::Printer;
+use crate::{flags, places};
+
+/// `ringfence serve`.
+pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    if !args.addr.ip().is_loopback() {
+        let text = format!(
+            "`--addr {}` would let other machines in; listen on 127.0.0.1 and put a proxy with TLS and access control before it",
+            args.addr
+        );
+        return Err(CliError::Usage(text));
+    }
+    let options = flags::options(&args.grants, global)?;
+    let host = places::host(global)?.allocation(Allocation::Pooled).build()?;
+    let plugin = host.open(&args.plugin)?;
+    let prepared = Arc::new(host.prepare(&plugin, options)?.for_serving());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| CliError::File { what: "runtime", path: "tokio".to_owned(), source })?;
+    let served = runtime.block_on(async {
+        let fail = |source| CliError::File { what: "address", path: args.addr.to_string(), source };
+        let listener = TcpListener::bind(args.addr).await.map_err(fail)?;
+        let url = format!("http://{}/", listener.local_addr().map_err(fail)?);
+        if printer.is_json() {
+            printer.value(&json!({ "url": url }));
+        } else {
+            printer.line(&format!("serving {} at {url}  (Ctrl-C ends it)", plugin.manifest.name));
+        }
+        let options = ServeOptions { concurrency: args.concurrency, ..ServeOptions::default() };
+        Ok::<_, CliError>(prepared.serve(listener, options, stop_signal()).await?)
+    })?;
+    printer.note(&format!("answered {} requests, {} failed", served.answered, served.failed));
+    Ok(0)
+}
+
+/// Waits for Ctrl-C, or for the signal that asks a service to end.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

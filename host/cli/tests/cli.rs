@@ -1,0 +1,223 @@
+//! Whole commands: what they print, what they say when the input is bad, and how they end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests run the built command on real files"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A component that adds two numbers, and one that never ends.
+const ADD: &str = r#"(component
+  (core module $m (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))
+  (core instance $i (instantiate $m))
+  (func (export "add") (param "a" u32) (param "b" u32) (result u32) (canon lift (core func $i "add"))))"#;
+const SPIN: &str = r#"(component
+  (core module $m (func (export "spin") (loop (br 0))))
+  (core instance $i (instantiate $m))
+  (func (export "spin") (canon lift (core func $i "spin"))))"#;
+const TRAP: &str = r#"(component
+  (core module $m (func (export "trap") unreachable))
+  (core instance $i (instantiate $m))
+  (func (export "trap") (canon lift (core func $i "trap"))))"#;
+
+/// A workspace with plugins in it, and state of its own beside it.
+struct Fixture {
+    root: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let fixture = Self { root: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(fixture.workspace()).unwrap();
+        for (name, text) in [("add", ADD), ("spin", SPIN), ("trap", TRAP)] {
+            fixture.write(&format!("{name}.wasm"), &wat::parse_str(text).unwrap());
+        }
+        fixture
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.workspace().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
+        command.args(args).current_dir(self.workspace()).stdin(Stdio::null());
+        command.env_remove("RINGFENCE_LOG").env("HOME", self.root.path().join("home"));
+        command.env("RINGFENCE_STATE_DIR", self.root.path().join("state"));
+        // The engine is the same everywhere, so all tests share what they compile.
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");
+        command.env("RINGFENCE_CACHE_DIR", shared);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs `args` and checks the exit code and what standard output and standard error hold.
+fn check(fixture: &Fixture, args: &[&str], code: i32, out: &str, err: &[&str]) {
+    let done = fixture.run(args);
+    let (stdout, stderr) = (text(&done.stdout), text(&done.stderr));
+    assert_eq!(done.status.code(), Some(code), "{args:?}\n{stdout}\n{stderr}");
+    assert!(stdout.contains(out), "{args:?}: `{out}` is not in\n{stdout}");
+    for part in err {
+        assert!(stderr.contains(part), "{args:?}: `{part}` is not in\n{stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{args:?}\n{stderr}");
+}
+
+#[test]
+fn a_tool_prints_its_result_and_nothing_else() {
+    let fixture = Fixture::new();
+    let done = fixture.run(&["run", "add.wasm", "--input", r#"{"a":2,"b":3}"#]);
+    assert_eq!((text(&done.stdout).as_str(), text(&done.stderr).as_str()), ("5\n", ""));
+    assert_eq!(done.status.code(), Some(0));
+    let json = fixture.run(&["--json", "call", "add.wasm", "add", "--input", r#"{"a":2,"b":3}"#]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["ok"], &json["result"]), (&true.into(), &5.into()));
+}
+
+#[test]
+fn every_kind_of_end_has_its_exit_code() {
+    let fixture = Fixture::new();
+    check(&fixture, &["run", "trap.wasm"], 1, "", &["error[engine::trap]: the plugin crashed", "unreachable"]);
+    check(&fixture, &["run", "add.wasm", "--input", "{}"], 2, "", &["error[engine::input]", "input.a: expected an integer"]);
+    let limited = ["run", "spin.wasm", "--limit", "cpu-time=50ms"];
+    check(&fixture, &limited, 4, "", &["error[engine::limit]", "`cpu-time` of 50ms", "--limit cpu-time=100ms"]);
+    let refused = ["run", "add.wasm", "--dir", "/etc::/etc:ro"];
+    check(&fixture, &refused, 3, "", &["error[policy::forbidden]", "fs.read:/etc", "--profile read-only"]);
+}
+
+#[test]
+fn bad_arguments_say_what_to_write() {
+    let fixture = Fixture::new();
+    fixture.write("broken.json", b"{\"a\":");
+    for (args, says) in [
+        (&["run", "add.wasm", "--profile", "root"][..], "`root` is not a profile"),
+        (&["run", "add.wasm", "--limit", "memory=64"], "`64` is not a size such as `64MiB`"),
+        (&["run", "add.wasm", "--limit", "speed=1"], "the limits are memory,"),
+        (&["run", "add.wasm", "--dir", "here"], "HOST::GUEST"),
+        (&["run", "add.wasm", "--dir", "missing::/x"], "`missing` cannot be read"),
+        (&["run", "add.wasm", "--env", "NO_SUCH_VARIABLE"], "`NO_SUCH_VARIABLE` is not set"),
+        (&["run", "add.wasm", "--secret", "KEY=value"], "`env:VARIABLE` or `file:PATH`"),
+        (&["run", "add.wasm", "--approve", "flying"], "`flying` does not name a capability"),
+        (&["run", "add.wasm", "--trust-digest", "1234"], "64 lower-case hexadecimal digits"),
+        (&["run", "add.wasm", "--http", "http://x.org"], "a host alone, such as `x.org`"),
+        (&["run", "add.wasm", "--input", "{"], "--input is not JSON"),
+        (&["run", "add.wasm", "--input", "@broken.json"], "broken.json is not JSON"),
+        (&["run", "add.wasm", "--input", "@nowhere.json"], "`nowhere.json` cannot be read"),
+        (&["run", "add.wasm", "--", "word"], "give it JSON with `--input`"),
+        (&["call", "add.wasm", "subtract"], "it has `add`"),
+        (&["serve", "add.wasm"], "is a tools, not a http-handler"),
+    ] {
+        check(&fixture, args, 2, "", &[says]);
+    }
+}
+
+#[test]
+fn what_is_no_plugin_is_told_apart() {
+    let fixture = Fixture::new();
+    let component = wat::parse_str(ADD).unwrap();
+    fixture.write("empty.wasm", b"");
+    fixture.write("text.wasm", b"hello, this is no component\n");
+    fixture.write("cut.wasm", &component[..component.len() / 2]);
+    fixture.write("random.wasm", &[0xa5; 4096]);
+    fixture.write("elf.wasm", b"\x7fELF\x02\x01\x01");
+    fixture.write("packed.rfz", b"anything");
+    fixture.write("dir/readme", b"no manifest here");
+    fixture.write("bad/plugin.toml", b"[plugin]\nname = \"bad\"\nversion = \"0.1.0\"\ncomponent = \"x.wasm\"\ncolour = 1\n");
+    for (name, says) in [
+        ("nowhere.wasm", &["there is no file or directory"][..]),
+        ("empty.wasm", &["error[bundle::wrong-kind]", "empty"]),
+        ("text.wasm", &["error[bundle::wrong-kind]", "text"]),
+        ("cut.wasm", &["error["]),
+        ("random.wasm", &["error[bundle::wrong-kind]"]),
+        ("elf.wasm", &["error[bundle::wrong-kind]"]),
+        ("packed.rfz", &["error[bundle::packed]"]),
+        ("dir", &["error[bundle::no-manifest]"]),
+        ("bad", &["bad/plugin.toml:5", "colour"]),
+    ] {
+        check(&fixture, &["run", name], 2, "", says);
+        check(&fixture, &["inspect", name], 2, "", says);
+    }
+}
+
+#[test]
+fn a_wrong_policy_file_stops_everything_and_names_the_line() {
+    let fixture = Fixture::new();
+    let rule = "[[rule]]\ncapability = \"env\"\nscope = \"AWS_*\"\ndecision = \"forbid\"\n";
+    fixture.write(".ringfence/policy.toml", rule.as_bytes());
+    check(&fixture, &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#], 2, "", &["reason", "policy.toml"]);
+    fixture.write(".ringfence/policy.toml", format!("{rule}reason = \"keys stay here\"\n").as_bytes());
+    check(&fixture, &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#], 0, "2", &[]);
+    let env = ["run", "add.wasm", "--env", "AWS_KEY=x", "--input", r#"{"a":1,"b":1}"#];
+    check(&fixture, &env, 3, "", &["env:AWS_KEY", "policy.toml"]);
+}
+
+#[test]
+fn everything_decided_is_in_the_log_and_a_changed_log_is_found() {
+    let fixture = Fixture::new();
+    check(&fixture, &["audit", "verify"], 0, "", &["nothing is logged yet"]);
+    check(&fixture, &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#], 0, "2", &[]);
+    check(&fixture, &["run", "add.wasm", "--dir", "/etc::/etc:ro"], 3, "", &[]);
+    check(&fixture, &["audit", "verify"], 0, "unbroken", &[]);
+    check(&fixture, &["audit", "show", "--refused"], 0, "fs.read", &[]);
+    let path = fixture.root.path().join("state/audit.jsonl");
+    let log = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, log.replacen("forbid", "allow", 1)).unwrap();
+    check(&fixture, &["audit", "verify"], 3, "", &["error[audit::tampered]", "line"]);
+}
+
+#[test]
+fn explain_and_run_agree() {
+    let fixture = Fixture::new();
+    for (args, code) in [
+        (&["add.wasm"][..], 0),
+        (&["add.wasm", "--dir", ".::/w:ro"], 0),
+        (&["add.wasm", "--dir", ".::/w"], 3),
+        (&["add.wasm", "--env", "HOME=/x"], 0),
+        (&["add.wasm", "--env", "HOME=/x", "--deny", "env"], 3),
+        (&["add.wasm", "--http", "example.com"], 3),
+    ] {
+        let explain = [&["explain"], args].concat();
+        let run = [&["run"], args, &["--input", r#"{"a":1,"b":1}"#]].concat();
+        check(&fixture, &explain, code, if code == 0 { "It would run." } else { "It would not run." }, &[]);
+        check(&fixture, &run, code, "", &[]);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let fixture = Fixture::new();
+    let mut child = fixture.command(&["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let done = child.wait_with_output().unwrap();
+    assert!(!text(&done.stderr).contains("panicked"), "{}", text(&done.stderr));
+}
+
+#[test]
+fn every_command_has_help() {
+    let fixture = Fixture::new();
+    for command in ["run", "call", "serve", "inspect", "explain", "audit", "policy", "doctor", "completions"] {
+        check(&fixture, &[command, "--help"], 0, "Usage: ringfence", &[]);
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        check(&fixture, &["completions", shell], 0, "ringfence", &[]);
+    }
+    check(&fixture, &["doctor"], 0, "compiled and ran a component", &[]);
+}

@@ -1,0 +1,20 @@
+//! Every guest of `tests/guests` tries its one misdeed: with the protection on it is refused for the
+//! stated reason, with that one protection off (a wider limit, a wider grant) the same bytes succeed.
+//!
+//! One binary, because each test binary links the engine. Start with [`common::check`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod ambient;
+mod common;
+mod files;
+mod http;
+mod kinds;
+mod limits;
+mod linking;
+mod server;
