@@ -1,4 +1,4 @@
-//! `wasi:keyvalue` (both drafts) over one SQLite file that many host processes share.
+//! `wasi:keyvalue` (both drafts) over one `SQLite` file that many host processes share.
 //!
 //! Invariants: a bucket exists only for a granted namespace, and every statement names it; what a
 //! namespace holds (keys and values) is counted in the transaction that changes it, so no number of
@@ -62,16 +62,13 @@ impl KvCtx {
         if identifier.parse::<Name>().is_err() {
             return Err(KvError::NoSuchStore);
         }
-        match self.quotas.get(identifier) {
-            Some(quota) => Ok(Bucket { namespace: identifier.to_owned(), quota: *quota }),
-            None => {
-                let reason = "the namespace was not granted";
-                let refused = Effect::refused(Kind::Kv, "open", identifier, reason);
-                // It is refused whether or not that could be recorded.
-                let _ = self.effects.record(refused);
-                Err(KvError::AccessDenied)
-            }
+        if let Some(quota) = self.quotas.get(identifier) {
+            return Ok(Bucket { namespace: identifier.to_owned(), quota: *quota });
         }
+        let reason = "the namespace was not granted";
+        // It is refused whether or not that could be recorded.
+        let _ = self.effects.record(Effect::refused(Kind::Kv, "open", identifier, reason));
+        Err(KvError::AccessDenied)
     }
 
     /// Records a change before it happens.

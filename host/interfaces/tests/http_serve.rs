@@ -1,6 +1,7 @@
 //! Handlers of WASI 0.2 and 0.3, answering real requests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "tests read the components that were built for them")]
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -47,7 +48,7 @@ impl WasiHttpView for State {
 
 fn handler(name: &str) -> (Engine, HttpHandler<State>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/out");
-    let bytes = std::fs::read(path.join(format!("{name}.wasm"))).expect("build the guests first");
+    let bytes = std::fs::read(path.join(format!("{name}.wasm"))).expect("`cargo xtask guests` builds it");
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     let engine = Engine::new(&config).unwrap();

@@ -115,10 +115,11 @@ impl Host {
         let loaded = load(&engine, plugin)?;
         let without: Vec<_> =
             plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect();
+        let unused = unused(plugin);
         let link_plan = LinkPlan {
             grants: &plan.verdicts.granted,
             without: &without,
-            unused: &plugin.manifest.stub_imports,
+            unused: &unused,
             plugin: &plugin.display,
             profile: plan.profile.name(),
         };
@@ -222,6 +223,17 @@ fn cap(plugin: &Plugin, options: &RunOptions) -> Result<Profile, RunError> {
 /// Returns the digest that stands for the whole plugin, its manifest included.
 pub(crate) fn plugin_digest(plugin: &Plugin) -> Digest {
     plugin.identity
+}
+
+/// Returns the interfaces that may be imported without a grant, because they are never used. The
+/// adapter for WASI 0.1 imports the file system whatever the module does; without a grant it finds
+/// no directory, so that every path is refused.
+fn unused(plugin: &Plugin) -> Vec<String> {
+    let mut unused = plugin.manifest.stub_imports.clone();
+    if plugin.encoding == Encoding::CoreModule {
+        unused.push("wasi:filesystem/*".to_owned());
+    }
+    unused
 }
 
 /// Returns everything that is asked for: by the manifest, by the operator, and, for a plugin without

@@ -66,12 +66,8 @@ fn write(
             pairs.iter().enumerate().map(pair).collect::<Result<Vec<_>, _>>()?.into()
         }
         (Type::Record(record), Val::Record(fields)) => {
-            let mut object = Map::new();
-            for (field, (name, value)) in record.fields().zip(fields) {
-                let value = write(&field.ty, value, handles, &path.key(name))?;
-                object.insert(name.clone(), value);
-            }
-            Value::Object(object)
+            let types = record.fields().map(|field| field.ty);
+            object(types.zip(fields), handles, path)?
         }
         (Type::Variant(_), Val::Variant(name, None)) => json!(name),
         (Type::Variant(variant), Val::Variant(name, value)) => {
@@ -99,6 +95,18 @@ fn write(
         }
         _ => return Err(other_type(path)),
     })
+}
+
+fn object<'v>(
+    fields: impl Iterator<Item = (Type, &'v (String, Val))>,
+    handles: &mut Handles,
+    path: &Path<'_>,
+) -> Result<Value, ValueError> {
+    let mut object = Map::new();
+    for (ty, (name, value)) in fields {
+        object.insert(name.clone(), write(&ty, value, handles, &path.key(name))?);
+    }
+    Ok(Value::Object(object))
 }
 
 /// Writes a value whose form does not depend on its type.

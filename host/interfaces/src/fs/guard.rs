@@ -270,7 +270,9 @@ impl FsGuard {
         let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
         let reason = match lexical(parent, target) {
             None => "the link leads out of the granted directory",
-            Some(end) if self.protected.find(&end).is_some() => "the link leads to a protected name",
+            Some(end) if self.protected.find(&end).is_some() => {
+                "the link leads to a protected name"
+            }
             Some(_) => return self.record(at.rep, "symlink", at.path),
         };
         self.refuse(at.rep, Kind::FsWrite, "symlink", at.path, Refusal::NotPermitted, reason)
@@ -379,7 +381,10 @@ impl FsGuard {
     fn why_not(&self, rep: u32) -> (Refusal, &'static str) {
         let root = self.nodes.get(&rep).map(|node| &self.roots[node.root]);
         if root.is_some_and(|root| root.writable) {
-            return (Refusal::NotPermitted, "it was opened for reading, or lies in a protected name");
+            return (
+                Refusal::NotPermitted,
+                "it was opened for reading, or lies in a protected name",
+            );
         }
         (Refusal::ReadOnly, "it was granted for reading only")
     }

@@ -243,11 +243,7 @@ impl<T: GuardedFsView> HostDescriptorWithStore<T> for GuardedFilesystem {
         Wasi::get_type(wasi!(store), fd).await
     }
 
-    async fn set_size(
-        store: &Accessor<T, Self>,
-        fd: Fd,
-        size: Filesize,
-    ) -> FilesystemResult<()> {
+    async fn set_size(store: &Accessor<T, Self>, fd: Fd, size: Filesize) -> FilesystemResult<()> {
         decide(store, |fs| fs.guard.may_change(fd.rep(), "set-size"))?;
         Wasi::set_size(wasi!(store), fd, size).await
     }
@@ -332,8 +328,7 @@ impl<T: GuardedFsView> HostDescriptorWithStore<T> for GuardedFilesystem {
             write: flags.contains(DescriptorFlags::WRITE),
             mutate: flags.contains(DescriptorFlags::MUTATE_DIRECTORY),
         };
-        let node =
-            decide(store, |fs| fs.at(&fd, &path, |guard, at| guard.may_open(at, wanted)))?;
+        let node = decide(store, |fs| fs.at(&fd, &path, |guard, at| guard.may_open(at, wanted)))?;
         let opened = Wasi::open_at(wasi!(store), fd, path_flags, path, open, flags).await?;
         decide(store, |fs| {
             fs.opened(&opened, node);
@@ -388,9 +383,7 @@ impl<T: GuardedFsView> HostDescriptorWithStore<T> for GuardedFilesystem {
         fd: Fd,
         path: String,
     ) -> FilesystemResult<()> {
-        decide(store, |fs| {
-            fs.at(&fd, &path, |guard, at| guard.may_alter(at, false, "remove"))
-        })?;
+        decide(store, |fs| fs.at(&fd, &path, |guard, at| guard.may_alter(at, false, "remove")))?;
         Wasi::unlink_file_at(wasi!(store), fd, path).await
     }
 

@@ -41,9 +41,7 @@ impl std::fmt::Debug for ProtectedNames {
 
 /// Returns the form in which two names that some file system takes for the same are equal.
 fn fold(component: &str) -> String {
-    let ignored = |c: &char| {
-        matches!(*c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
-    };
+    let ignored = |c: &char| matches!(*c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let visible: String = component.chars().filter(|c| !ignored(c)).collect();
     // `.git::$INDEX_ALLOCATION` is `.git` where files have streams.
     let name = visible.split(':').next().unwrap_or_default();
@@ -58,8 +56,15 @@ mod tests {
     fn every_spelling_of_a_protected_name_is_found() {
         let names = ProtectedNames::from_names([".git", ".mcp.json"]);
         for path in [
-            ".git", "a/.git/config", ".GIT/x", ".git./x", ".git /x", ".g\u{200c}it", "x/.MCP.json",
-            ".git::$INDEX_ALLOCATION/x", "GIT~1/config",
+            ".git",
+            "a/.git/config",
+            ".GIT/x",
+            ".git./x",
+            ".git /x",
+            ".g\u{200c}it",
+            "x/.MCP.json",
+            ".git::$INDEX_ALLOCATION/x",
+            "GIT~1/config",
         ] {
             assert!(names.find(path).is_some(), "{path}");
         }

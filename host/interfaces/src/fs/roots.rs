@@ -109,7 +109,8 @@ impl FsRoots {
     ) -> Result<(), FsRootError> {
         // Inside a granted directory the file is reached through that; only writing is added.
         let inside = self.roots.iter_mut().filter(|root| root.only.is_none()).find_map(|root| {
-            let host = root.scope.contains(scope).then(|| below(root.scope.path(), scope.path()))?;
+            let host =
+                root.scope.contains(scope).then(|| below(root.scope.path(), scope.path()))?;
             (below(&root.guest, scope.guest()) == host).then_some((root, host?))
         });
         if let Some((root, path)) = inside {

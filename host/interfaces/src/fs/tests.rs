@@ -62,7 +62,9 @@ fn plant() -> tempfile::TempDir {
 }
 
 fn write(path: &str) -> Capability {
-    Capability::FsWrite(PathScope::workspace(path, &format!("/{}", path.trim_matches('.'))).unwrap())
+    Capability::FsWrite(
+        PathScope::workspace(path, &format!("/{}", path.trim_matches('.'))).unwrap(),
+    )
 }
 
 fn read(path: &str) -> Capability {
@@ -201,7 +203,11 @@ async fn nothing_changes_in_a_directory_granted_for_reading() {
         Do::Times("a.txt"),
     ] {
         let (code, reason) = attempt(read("."), PROTECTED, what).await.unwrap_err();
-        assert_eq!((code, reason.as_str()), (ErrorCode::ReadOnly, "it was granted for reading only"), "{what:?}");
+        assert_eq!(
+            (code, reason.as_str()),
+            (ErrorCode::ReadOnly, "it was granted for reading only"),
+            "{what:?}"
+        );
         assert_eq!(attempt(write("."), PROTECTED, what).await, Ok(()), "the twin of {what:?}");
     }
     assert_eq!(attempt(read("."), PROTECTED, Do::Read("a.txt")).await, Ok(()));
@@ -282,7 +288,8 @@ async fn a_link_to_nothing_is_not_written_through() {
 #[tokio::test]
 async fn a_file_with_two_names_is_not_written_in_place() {
     let reason = "the file has another name, which may be protected";
-    for what in [Do::Write("twice.txt"), Do::Truncate("again.txt"), Do::WriteNoFollow("twice.txt")] {
+    for what in [Do::Write("twice.txt"), Do::Truncate("again.txt"), Do::WriteNoFollow("twice.txt")]
+    {
         let refused = attempt(write("."), &[], what).await.unwrap_err();
         assert_eq!(refused, (ErrorCode::NotPermitted, reason.to_owned()), "{what:?}");
     }

@@ -1,4 +1,4 @@
-//! The SQLite file: one table of entries, and what each namespace holds.
+//! The `SQLite` file: one table of entries, and what each namespace holds.
 
 use super::{Bucket, KvError};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -232,8 +232,8 @@ fn check_key(key: &str) -> Result<(), KvError> {
     if good { Ok(()) } else { Err(KvError::BadKey) }
 }
 
-/// Makes the file, readable by its owner alone, when it is not there. What SQLite puts beside it
-/// gets the same permissions.
+/// Makes the file, readable by its owner alone, when it is not there. What `SQLite` puts
+/// beside it gets the same permissions.
 fn create_private(path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());

@@ -27,6 +27,7 @@ impl From<KvError> for Error {
 /// What an operation of the interface gives back.
 type Done<T> = wasmtime::Result<Result<T, Error>>;
 
+#[expect(clippy::unnecessary_wraps, reason = "the form every operation returns")]
 fn done<T>(result: Result<T, KvError>) -> Done<T> {
     Ok(result.map_err(Error::from))
 }
@@ -44,7 +45,10 @@ impl wit::store::HostBucket for KvView<'_> {
 
     async fn set(&mut self, bucket: Handle, key: String, value: Vec<u8>) -> Done<()> {
         let entry = [(key, value)];
-        done(self.change(&bucket, "set", move |database, bucket| database.set(bucket, &entry)).await?)
+        done(
+            self.change(&bucket, "set", move |database, bucket| database.set(bucket, &entry))
+                .await?,
+        )
     }
 
     async fn delete(&mut self, bucket: Handle, key: String) -> Done<()> {

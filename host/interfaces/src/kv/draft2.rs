@@ -33,6 +33,7 @@ impl From<KvError> for Error {
 /// What an operation of the interface gives back.
 type Done<T> = wasmtime::Result<Result<T, Error>>;
 
+#[expect(clippy::unnecessary_wraps, reason = "the form every operation returns")]
 fn done<T>(result: Result<T, KvError>) -> Done<T> {
     Ok(result.map_err(Error::from))
 }
@@ -50,7 +51,10 @@ impl wit::store::HostBucket for KvView<'_> {
 
     async fn set(&mut self, bucket: Handle, key: String, value: Vec<u8>) -> Done<()> {
         let entry = [(key, value)];
-        done(self.change(&bucket, "set", move |database, bucket| database.set(bucket, &entry)).await?)
+        done(
+            self.change(&bucket, "set", move |database, bucket| database.set(bucket, &entry))
+                .await?,
+        )
     }
 
     async fn delete(&mut self, bucket: Handle, key: String) -> Done<()> {
@@ -129,9 +133,7 @@ impl wit::atomics::Host for KvView<'_> {
             return Ok(Err(CasError::StoreError(error.into())));
         }
         let (namespace, name) = (bucket.clone(), key.clone());
-        let swap = self.ctx.run(move |database| {
-            database.swap(&namespace, &name, seen, &value)
-        });
+        let swap = self.ctx.run(move |database| database.swap(&namespace, &name, seen, &value));
         match swap.await {
             Ok(Ok(())) => Ok(Ok(())),
             // The guest gets a handle on what is there now, to try again.

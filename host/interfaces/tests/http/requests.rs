@@ -126,7 +126,7 @@ async fn a_silent_server_is_not_waited_for() {
         config.timeouts = Timeouts { first_byte: MOMENT, ..Timeouts::default() };
     });
     // A guest cannot ask for more patience than the host has.
-    let hour = Some(Duration::from_secs(3600));
+    let hour = Some(Duration::from_hours(1));
     let options = RequestOptions { first_byte_timeout: hour, ..RequestOptions::default() };
     assert_eq!(error(fetch_with(&run, get(&uri), options).await), "ConnectionReadTimeout");
     assert_eq!(error(fetch(&run, post(&uri, "x")).await), "ConnectionReadTimeout");

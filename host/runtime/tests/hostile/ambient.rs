@@ -134,8 +134,7 @@ fn a_store_is_reached_by_its_granted_name_only() {
 fn a_store_holds_no_more_than_its_quota() {
     for (guest, bytes) in [("kv-hog", "65536"), ("kv-keys", "1000")] {
         let run = |bytes_granted| Run::command(guest, ["box", "20", bytes]).grant(kv("box", bytes_granted));
-        let full = if guest == "kv-hog" { "quota of 64 KiB reached" } else { "quota of 2 KiB reached" };
-        let small = if guest == "kv-hog" { 65_536 } else { 2048 };
+        let (small, full) = if guest == "kv-hog" { (200_000, "full\") after 3") } else { (2048, "full\") after 2") };
         check(run(small), &Expect::Refused(full), run(4 << 20), &Expect::Succeeded("20 "));
     }
     // What another run stored counts.
@@ -143,7 +142,7 @@ fn a_store_holds_no_more_than_its_quota() {
     let again = || Run::command("kv-hog", ["box", "1", "3000"]).at(&place).grant(kv("box", 8192));
     one(again(), &Expect::Succeeded("1 values"));
     let more = Run::command("kv-keys", ["box", "20", "1000"]).at(&place).grant(kv("box", 8192));
-    one(more, &Expect::Refused("after 5"));
+    one(more, &Expect::Refused("full\") after 5"));
     one(again(), &Expect::Succeeded("1 values"));
 }
 

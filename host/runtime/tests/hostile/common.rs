@@ -17,24 +17,24 @@ const STUCK: Duration = Duration::from_secs(60);
 
 /// A directory of its own for one case: `ws` is the workspace, `state` the host's, and beside them
 /// whatever must not be reached.
-pub struct Place {
+pub(crate) struct Place {
     root: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("ws")).unwrap();
         Self { root }
     }
 
     /// Returns a path below the root, which is the parent of the workspace.
-    pub fn path(&self, below: &str) -> PathBuf {
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.root.path().join(below)
     }
 
     /// Writes a file below the root, with the directories it needs.
-    pub fn file(&self, below: &str, content: &str) -> &Self {
+    pub(crate) fn file(&self, below: &str, content: &str) -> &Self {
         let path = self.path(below);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
@@ -42,12 +42,12 @@ impl Place {
     }
 
     /// Returns the whole root as a scope outside the workspace, seen by the guest as `guest`.
-    pub fn root_scope(&self, guest: &str) -> PathScope {
+    pub(crate) fn root_scope(&self, guest: &str) -> PathScope {
         let path = self.root.path().canonicalize().unwrap();
         PathScope::elsewhere(path.to_str().unwrap(), guest).unwrap()
     }
 
-    fn host(&self, limits: Limits) -> Host {
+    pub(crate) fn host(&self, limits: Limits) -> Host {
         // One cache for all tests, so that each guest is compiled once.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
         let builder = Host::builder().workspace(self.path("ws")).state(self.path("state"));
@@ -57,7 +57,7 @@ impl Place {
 
 /// One run of one guest. The default profile is the widest, vouched for, with nothing granted but
 /// what language runtimes expect, so that each case states the one thing it is about.
-pub struct Run<'p> {
+pub(crate) struct Run<'p> {
     guest: String,
     bytes: Option<Vec<u8>>,
     manifest: Option<String>,
@@ -73,12 +73,12 @@ pub struct Run<'p> {
 
 impl<'p> Run<'p> {
     /// Returns a run of the command `guest`.
-    pub fn command<T: ToString>(guest: &str, args: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn command<T: ToString>(guest: &str, args: impl IntoIterator<Item = T>) -> Self {
         Self::new(guest, args.into_iter().map(|arg| arg.to_string()).collect(), json!({}))
     }
 
     /// Returns a call of the function `attempt` of `guest`.
-    pub fn attempt(guest: &str, input: Value) -> Self {
+    pub(crate) fn attempt(guest: &str, input: Value) -> Self {
         Self::new(guest, Vec::new(), input)
     }
 
@@ -99,31 +99,31 @@ impl<'p> Run<'p> {
     }
 
     /// Runs these bytes instead of the built ones.
-    pub fn bytes(mut self, bytes: Vec<u8>) -> Self {
+    pub(crate) fn bytes(mut self, bytes: Vec<u8>) -> Self {
         self.bytes = Some(bytes);
         self
     }
 
     /// Runs the guest from a directory of its own with this manifest.
-    pub fn manifest(mut self, text: &str) -> Self {
+    pub(crate) fn manifest(mut self, text: &str) -> Self {
         self.manifest = Some(text.to_owned());
         self
     }
 
     /// Calls this function instead of `attempt`.
-    pub fn function(mut self, function: &str) -> Self {
+    pub(crate) fn function(mut self, function: &str) -> Self {
         function.clone_into(&mut self.function);
         self
     }
 
     /// Runs in this place instead of an empty one of its own.
-    pub fn at(mut self, place: &'p Place) -> Self {
+    pub(crate) fn at(mut self, place: &'p Place) -> Self {
         self.place = Some(place);
         self
     }
 
     /// Asks for `capability` as the operator, who approves it.
-    pub fn grant(mut self, capability: Capability) -> Self {
+    pub(crate) fn grant(mut self, capability: Capability) -> Self {
         let origin = Origin::Flag("test".to_owned());
         self.options.requests.push(Request::required(capability.clone(), "the test", origin.clone()));
         self.options.approved.push(Grant::new(capability, origin));
@@ -131,43 +131,43 @@ impl<'p> Run<'p> {
     }
 
     /// Sets one limit of the run.
-    pub fn limit(mut self, limit: Limit, number: u64) -> Self {
+    pub(crate) fn limit(mut self, limit: Limit, number: u64) -> Self {
         self.options.limits.push((limit, number));
         self
     }
 
     /// Sets one limit of the host itself.
-    pub fn host_limit(mut self, limit: Limit, number: u64) -> Self {
+    pub(crate) fn host_limit(mut self, limit: Limit, number: u64) -> Self {
         self.host_limits.set(limit, number);
         self
     }
 
     /// Runs under `profile` instead of the widest.
-    pub fn profile(mut self, profile: Profile) -> Self {
+    pub(crate) fn profile(mut self, profile: Profile) -> Self {
         self.options.profile = profile;
         self
     }
 
     /// Runs as a plugin nobody vouched for.
-    pub fn unvouched(mut self) -> Self {
+    pub(crate) fn unvouched(mut self) -> Self {
         self.vouched = false;
         self
     }
 
     /// Gives the guest this standard input.
-    pub fn stdin(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn stdin(mut self, bytes: &[u8]) -> Self {
         self.stdin = Some(bytes.to_vec());
         self
     }
 
     /// Changes any other option.
-    pub fn with(mut self, change: impl FnOnce(&mut RunOptions)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut RunOptions)) -> Self {
         change(&mut self.options);
         self
     }
 
     /// Runs it and returns how it ended.
-    pub async fn end(self) -> Ended {
+    pub(crate) async fn end(self) -> Ended {
         let stdout = Kept::default();
         let stderr = Kept::default();
         let heard = Arc::new(Heard::default());
@@ -214,14 +214,14 @@ impl<'p> Run<'p> {
 }
 
 /// How a run ended, and what it said until then.
-pub struct Ended {
-    pub end: End,
-    pub stdout: String,
-    pub stderr: String,
-    pub messages: Vec<String>,
+pub(crate) struct Ended {
+    pub(crate) end: End,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) messages: Vec<String>,
 }
 
-pub enum End {
+pub(crate) enum End {
     /// A command came to its end.
     Exit(i32),
     /// A function returned.
@@ -231,7 +231,7 @@ pub enum End {
 }
 
 /// How a run is expected to end.
-pub enum Expect<'a> {
+pub(crate) enum Expect<'a> {
     /// The guest's line says `succeeded`, with a detail that contains this.
     Succeeded(&'a str),
     /// The guest's line says `refused`, with a detail that contains this.
@@ -248,7 +248,7 @@ pub enum Expect<'a> {
 
 impl Ended {
     /// Returns `outcome` and `detail` of the one line a command prints.
-    pub fn line(&self) -> Option<(String, String)> {
+    pub(crate) fn line(&self) -> Option<(String, String)> {
         let mut lines = self.stdout.lines();
         let line = serde_json::from_str::<Value>(lines.next()?).ok()?;
         assert_eq!(lines.next(), None, "one line only");
@@ -256,7 +256,7 @@ impl Ended {
     }
 
     /// Returns the error with its causes and its hint.
-    pub fn error_text(&self) -> String {
+    pub(crate) fn error_text(&self) -> String {
         let End::Error(error) = &self.end else { return String::new() };
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&**error);
@@ -269,7 +269,7 @@ impl Ended {
 
     /// Checks the ending and returns it; `which` names the case.
     #[track_caller]
-    pub fn expect(self, which: &str, expected: &Expect<'_>) -> Self {
+    pub(crate) fn expect(self, which: &str, expected: &Expect<'_>) -> Self {
         let said = |wanted: &str, part: &str| {
             let line = self.line();
             line.is_some_and(|(outcome, detail)| outcome == wanted && detail.contains(part))
@@ -291,7 +291,7 @@ impl Ended {
     }
 
     fn text(&self) -> String {
-        let short = |text: &str| text.chars().take(600).collect::<String>();
+        let short = |text: &str| format!("{text:.600}");
         let end = match &self.end {
             End::Exit(code) => format!("exit code {code}"),
             End::Returned(result) => format!("returned {}", short(&format!("{result:?}"))),
@@ -307,7 +307,7 @@ impl Expect<'_> {
             Self::Succeeded(detail) => format!("`succeeded` with `{detail}`"),
             Self::Refused(detail) => format!("`refused` with `{detail}`"),
             Self::Exit(code) => format!("exit code {code}"),
-            Self::Returns(value) => format!("the value {value}"),
+            Self::Returns(value) => format!("the value {:.600}", value.to_string()),
             Self::Limit(limit) => format!("the limit `{limit}`"),
             Self::Error(code, parts) => format!("the error {code} with {parts:?}"),
         }
@@ -316,7 +316,7 @@ impl Expect<'_> {
 
 /// Runs one misdeed twice: `refused` with its protection on, `twin` with that one protection off.
 #[track_caller]
-pub fn check(refused: Run<'_>, reason: &Expect<'_>, twin: Run<'_>, result: &Expect<'_>) {
+pub(crate) fn check(refused: Run<'_>, reason: &Expect<'_>, twin: Run<'_>, result: &Expect<'_>) {
     let which = refused.guest.clone();
     block_on(refused.end()).expect(&format!("{which} (protection on)"), reason);
     block_on(twin.end()).expect(&format!("{which} (protection off)"), result);
@@ -324,19 +324,19 @@ pub fn check(refused: Run<'_>, reason: &Expect<'_>, twin: Run<'_>, result: &Expe
 
 /// Runs one guest and returns how it ended, as expected.
 #[track_caller]
-pub fn one(run: Run<'_>, expected: &Expect<'_>) -> Ended {
+pub(crate) fn one(run: Run<'_>, expected: &Expect<'_>) -> Ended {
     let which = run.guest.clone();
     block_on(run.end()).expect(&which, expected)
 }
 
 /// Waits for `future` on a runtime of its own.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(future)
 }
 
 /// Returns the bytes of a guest, text guests encoded.
-pub fn guest_bytes(name: &str) -> Vec<u8> {
+pub(crate) fn guest_bytes(name: &str) -> Vec<u8> {
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/out");
     if out.join(format!("{name}.wat")).exists() {
         return wat::parse_str(guest_text(name)).unwrap();
@@ -347,24 +347,24 @@ pub fn guest_bytes(name: &str) -> Vec<u8> {
 }
 
 /// Returns the text of a guest that is kept as text, for variants of it that end.
-pub fn guest_text(name: &str) -> String {
+pub(crate) fn guest_text(name: &str) -> String {
     let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/guests/wat/{name}.wat"));
     std::fs::read_to_string(&text).unwrap_or_else(|error| panic!("{}: {error}", text.display()))
 }
 
 /// Returns a grant for requests to one host and port.
-pub fn http(host: &str, port: u16, methods: MethodClass) -> Capability {
+pub(crate) fn http(host: &str, port: u16, methods: MethodClass) -> Capability {
     let host = host.parse::<HostPattern>().unwrap();
     Capability::Http { host, port: Port::Number(port), methods }
 }
 
 /// Returns a grant to read a directory of the workspace, seen by the guest as `guest`.
-pub fn read(path: &str, guest: &str) -> Capability {
+pub(crate) fn read(path: &str, guest: &str) -> Capability {
     Capability::FsRead(PathScope::workspace(path, guest).unwrap())
 }
 
 /// Returns a grant to write a directory of the workspace, seen by the guest as `guest`.
-pub fn write(path: &str, guest: &str) -> Capability {
+pub(crate) fn write(path: &str, guest: &str) -> Capability {
     Capability::FsWrite(PathScope::workspace(path, guest).unwrap())
 }
 

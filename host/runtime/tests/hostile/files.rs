@@ -105,9 +105,9 @@ fn a_path_leads_out_of_a_grant_only_when_the_grant_is_wider() {
 #[test]
 fn an_ordinary_program_sees_only_what_was_granted() {
     let inside = |_: &Place| side(&[ro()], &["/ws/file.txt"], "inside");
-    let on = |place: &Place| side(&[ro()], &[place.path("secret.txt").to_str().unwrap()], "not-found");
+    let on = |place: &Place| side(&[ro()], &[place.path("secret.txt").to_str().unwrap()], "permission-denied");
     case("path-std", on, &[], inside, &[]);
-    let on = |_: &Place| side(&[ro()], &["/ws/../secret.txt"], "not-found");
+    let on = |_: &Place| side(&[ro()], &["/ws/../secret.txt"], "permission-denied");
     case("path-std", on, &[], inside, &[]);
     // Without any grant the interface is not there at all.
     let here = place();
@@ -250,11 +250,18 @@ fn a_second_name_of_a_file_is_not_made_of_what_may_not_be_written_and_never_writ
 
 #[test]
 fn a_protected_name_is_not_written_in_any_spelling_or_place() {
+    // What a guest does first is to make the directories of the path: where that is refused, the
+    // file has no place.
     let spellings = [
-        ".git/config", ".GIT/config", ".Git/hooks/post-checkout", ".git./config", ".git /config", ".g\u{200c}it/config",
-        "GIT~1/config", ".git::$INDEX_ALLOCATION/config", ".envrc", ".EnvRC", "a/b/.git/hooks/x", ".vscode/tasks.json",
-        ".mcp.json", "nested/.git/hooks/post-checkout", "alias/config", "alias/hooks/x", "out/../.git/config",
-        "./.git/config", ".git/../.git/config", ".bashrc", ".ringfence/policy.toml",
+        (".git/config", "not-permitted"), (".git/hooks/sample", "not-permitted"), (".envrc", "not-permitted"),
+        (".EnvRC", "not-permitted"), (".mcp.json", "not-permitted"), (".bashrc", "not-permitted"),
+        ("nested/.git/hooks/post-checkout", "not-permitted"), ("alias/config", "not-permitted"),
+        ("alias/hooks/x", "not-permitted"), ("out/../.git/config", "not-permitted"),
+        ("./.git/config", "not-permitted"), (".git/../.git/config", "not-permitted"), (".GIT/config", "no-entry"),
+        (".Git/hooks/post-checkout", "no-entry"), (".git./config", "no-entry"), (".git /config", "no-entry"),
+        (".g\u{200c}it/config", "no-entry"), ("GIT~1/config", "no-entry"),
+        (".git::$INDEX_ALLOCATION/config", "no-entry"), ("a/b/.git/hooks/x", "no-entry"),
+        (".vscode/tasks.json", "no-entry"), (".ringfence/policy.toml", "no-entry"),
     ];
     let kept = [
         ("ws/.git/config", Some("[core]")),
@@ -264,8 +271,13 @@ fn a_protected_name_is_not_written_in_any_spelling_or_place() {
         ("ws/.mcp.json", None),
         ("ws/.bashrc", None),
     ];
-    for path in spellings {
-        let on = |_: &Place| side(&[rw()], &["/ws", path], "not-permitted");
+    for (path, code) in spellings {
+        let here = place();
+        one(Run::command("protected-write", ["/ws", path]).at(&here).grant(rw()), &Expect::Refused(code));
+        let log = content(&here, "state/audit.jsonl").unwrap();
+        assert!(log.contains("the name is protected"), "{path}");
+        assert!(!here.path("ws").join(path.split_once('/').map_or(path, |(dir, _)| dir)).exists() || code == "not-permitted" || path.starts_with("a/"));
+        let on = |_: &Place| side(&[rw()], &["/ws", path], code);
         let off = |_: &Place| side(&[rw()], &["/ws", "a/b/git/hooks/x"], "wrote");
         case("protected-write", on, &kept, off, &[]);
     }

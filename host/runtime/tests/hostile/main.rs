@@ -18,3 +18,4 @@ mod kinds;
 mod limits;
 mod linking;
 mod server;
+mod serving;

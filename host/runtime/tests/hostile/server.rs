@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 /// How a server answers each request.
 #[derive(Clone)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// With the request itself: its first line, headers and body.
     Echo,
     /// With a redirect to this address.
@@ -22,7 +22,7 @@ pub enum Answer {
 }
 
 /// A server; it stops when dropped.
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<AtomicUsize>,
     heard: Arc<Mutex<Vec<u8>>>,
@@ -31,12 +31,12 @@ pub struct Server {
 
 impl Server {
     /// Starts a server on a thread of its own, as a run has its own runtime.
-    pub fn start(answer: Answer) -> Self {
+    pub(crate) fn start(answer: Answer) -> Self {
         Self::at("127.0.0.1", answer)
     }
 
     /// Starts a server at another loopback address.
-    pub fn at(address: &str, answer: Answer) -> Self {
+    pub(crate) fn at(address: &str, answer: Answer) -> Self {
         let listener = std::net::TcpListener::bind((address, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -51,26 +51,26 @@ impl Server {
         Self { address, seen, heard, _stop: stop }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns a URL of this server.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Returns how many connections came.
-    pub fn seen(&self) -> usize {
+    pub(crate) fn seen(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
     }
 
     /// Returns everything that was sent to it.
-    pub fn heard(&self) -> String {
+    pub(crate) fn heard(&self) -> String {
         String::from_utf8_lossy(&self.heard.lock().unwrap()).into_owned()
     }
 }

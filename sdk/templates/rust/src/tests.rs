@@ -1,3 +1,5 @@
+//! Tests of the tool as plain Rust: no component is built.
+
 use super::*;
 
 #[test]

@@ -103,9 +103,8 @@ async fn a_stream_holds_its_file_until_it_ends() {
     let limits = Limits { open_files: 1, ..Limits::default() };
     let world = world(vec![read(".")], &[], limits);
     with(world, async |fs, root| {
-        let (mut stream, mut outcome) = fs.with(|store| {
-            Fs::read_directory(store, Resource::new_borrow(root.rep())).unwrap()
-        });
+        let (mut stream, mut outcome) =
+            fs.with(|store| Fs::read_directory(store, Resource::new_borrow(root.rep())).unwrap());
         let refused = open(fs, &root, "a.txt", v3::DescriptorFlags::READ).await.unwrap_err();
         assert!(matches!(refused, v3::ErrorCode::Quota), "{refused:?}");
         fs.with(|mut store| {

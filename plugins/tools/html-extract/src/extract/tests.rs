@@ -1,3 +1,4 @@
+//! Pages as they are found: good ones, broken ones and hostile ones.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+//! Whole conversions: every format to every other, options, bad input and bounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;

@@ -1,3 +1,4 @@
+//! Fetching over a transport that answers from a list: no network.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{self, Read};
