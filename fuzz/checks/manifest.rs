@@ -60,7 +60,8 @@ fn written(manifest: &Manifest) -> String {
     }
     for (name, tool) in &manifest.tools {
         let (name, effect) = (quoted(name), quoted(tool.effect.name()));
-        let _ = writeln!(text, "[tool.{name}]\neffect = {effect}\nidempotent = {}", tool.idempotent);
+        let _ =
+            writeln!(text, "[tool.{name}]\neffect = {effect}\nidempotent = {}", tool.idempotent);
     }
     text
 }

@@ -1,10 +1,13 @@
 //! Any bytes as a component or a core module: inspected, adapted, and never a panic that gets out.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use ringfence_bundle::{Found, adapt, inspect, sniff};
+#[path = "../checks/component.rs"]
+mod component;
+#[path = "../checks/told.rs"]
+mod told;
 
-fuzz_target!(|bytes: &[u8]| match sniff(bytes) {
-    Found::CoreModule => drop(adapt::adapt(bytes, "fuzz.wasm")),
-    _ => drop(inspect::inspect(bytes, "fuzz.wasm")),
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    component::component(bytes);
 });

@@ -1,11 +1,13 @@
-//! Any text as a policy layer: refused or accepted, and never a panic.
+//! Any text as a policy layer: refused or accepted, never a panic and never more authority.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use ringfence_policy::{Layer, LayerKind};
+#[path = "../checks/policy.rs"]
+mod policy;
+#[path = "../checks/told.rs"]
+mod told;
 
-fuzz_target!(|text: &str| {
-    for kind in [LayerKind::Host, LayerKind::User, LayerKind::Workspace] {
-        let _ = Layer::parse(kind, "policy.toml", text);
-    }
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    policy::policy(bytes);
 });

@@ -63,7 +63,10 @@ pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<(), Fai
         Selection::Some(names) => {
             let parts: Vec<_> = names.iter().flat_map(|name| ["--bin", *name]).collect();
             build(workspace, "tests/guests", &parts, why)?;
-            place(&guest_copies(workspace, |guest| names.contains(&guest.name.as_str()))?, "test guests")
+            place(
+                &guest_copies(workspace, |guest| names.contains(&guest.name.as_str()))?,
+                "test guests",
+            )
         }
     }
 }

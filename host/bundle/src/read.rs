@@ -1,7 +1,8 @@
 //! Reads plain files below a directory, never more than a limit, never through a link.
 
 use crate::BundleError;
-use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
 
 /// A file opened for reading, known to be a plain one and within its limit.
@@ -36,6 +37,8 @@ impl PlainFile {
         if metadata.len() > limit.bytes {
             return Err(too_large(path, limit));
         }
+        // A file of the standard library reads into memory that was not filled with zeroes before.
+        let file = file.into_std();
         Ok(Self { file, size_bytes: metadata.len(), limit, path: path.to_owned() })
     }
 

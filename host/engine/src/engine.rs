@@ -135,6 +135,13 @@ impl Engine {
         store.limiter(move |state| limiter(state));
         let size = usize::try_from(meter.limits().host_call_bytes).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(size);
+        // Handles of the component's own resources, streams, futures and tasks live in tables of the
+        // host too, which wasmtime keeps beside those of host resources.
+        let handles = usize::try_from(meter.limits().resources).unwrap_or(usize::MAX);
+        store.set_max_component_handles(handles);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(handles);
+        }
         let calls = Arc::clone(meter);
         store.call_hook(move |_, hook| match hook {
             CallHook::CallingHost => Ok(calls.charge(Limit::HostCalls, 1)?),
@@ -188,6 +195,10 @@ impl Bounds {
         let cpu = self.clock.check(&self.meter);
         let result = result?;
         cpu?;
+        // A stream may have told the guest only that it is closed; what is missing is still missing.
+        if self.meter.was_reached(Limit::Output) {
+            return Err(self.meter.reach(Limit::Output).into());
+        }
         Ok(result)
     }
 

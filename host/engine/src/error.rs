@@ -75,6 +75,9 @@ fn trap_limit(error: &wasmtime::Error) -> Option<Limit> {
         ("table minimum size", Limit::TableElements),
         ("too many live resources", Limit::Resources),
         ("resource table has no free keys", Limit::Resources),
+        ("store handle limit exceeded", Limit::Resources),
+        // How `wasi:random` refuses; its bound is this limit.
+        ("requested len", Limit::HostCallBytes),
         ("fuel allocated for hostcalls has been exhausted", Limit::HostCallBytes),
     ]
     .into_iter()

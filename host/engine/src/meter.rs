@@ -11,13 +11,15 @@ pub struct Meter {
     limits: Limits,
     used: Vec<AtomicU64>,
     reached: OnceLock<Limit>,
+    /// One bit for each limit that was reached, by its place in `Limit::ALL`.
+    all_reached: AtomicU64,
 }
 
 impl Meter {
     /// Returns a meter with nothing used yet.
     pub fn new(limits: Limits) -> Arc<Self> {
         let used = Limit::ALL.iter().map(|_| AtomicU64::new(0)).collect();
-        Arc::new(Self { limits, used, reached: OnceLock::new() })
+        Arc::new(Self { limits, used, reached: OnceLock::new(), all_reached: AtomicU64::new(0) })
     }
 
     /// Returns the limits counted against.
@@ -63,7 +65,13 @@ impl Meter {
     /// Marks `limit` as reached and returns the error that says so.
     pub fn reach(&self, limit: Limit) -> LimitExceeded {
         let _ = self.reached.set(limit);
+        self.all_reached.fetch_or(1 << limit as u32, Ordering::Relaxed);
         LimitExceeded { limit, most: self.limits.of(limit) }
+    }
+
+    /// Tells whether `limit` was reached, first or not.
+    pub fn was_reached(&self, limit: Limit) -> bool {
+        self.all_reached.load(Ordering::Relaxed) & (1 << limit as u32) != 0
     }
 
     /// Returns the first limit that was reached, if any.

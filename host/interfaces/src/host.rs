@@ -62,8 +62,14 @@ impl HostCtx {
     fn text(&self, text: &str) -> wasmtime::Result<String> {
         self.meter.charge(Limit::Log, text.len() as u64)?;
         let end = text.floor_char_boundary(TEXT_BYTES);
-        Ok(text[..end].chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+        Ok(text[..end].chars().map(|c| if hides_or_steers(c) { '\u{fffd}' } else { c }).collect())
     }
+}
+
+/// Tells whether `c` could steer a terminal, or make text look like other text.
+fn hides_or_steers(c: char) -> bool {
+    let hides = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    hides || c.is_control()
 }
 
 impl wit::log::Host for HostCtx {

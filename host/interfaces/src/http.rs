@@ -33,6 +33,7 @@ mod resolve;
 mod rules;
 mod secret;
 pub mod serve;
+pub(crate) mod texts;
 mod tls;
 
 pub use address::{AddressRules, CheckedAddress, NotPublic};

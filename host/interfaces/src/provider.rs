@@ -10,7 +10,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use crate::fs::{GuardedFilesystem, GuardedFsView as _};
-use crate::{HostState, host, kv};
+use crate::{HostState, host, http, kv};
 
 /// Adds one interface to a linker.
 pub(crate) type Add = fn(&mut Linker<HostState>) -> wasmtime::Result<()>;
@@ -80,7 +80,6 @@ const PLAIN: &[Row] = rows! {
     "wasi:filesystem/types" 3 => p3::filesystem::types, GuardedFilesystem, HostState::guarded_fs;
     "wasi:filesystem/preopens" 3 => p3::filesystem::preopens, GuardedFilesystem, HostState::guarded_fs;
     "wasi:http/client" 3 => wasmtime_wasi_http::p3::bindings::http::client, WasiHttp, HostState::http;
-    "wasi:http/types" 3 => wasmtime_wasi_http::p3::bindings::http::types, WasiHttp, HostState::http;
 };
 
 /// Interfaces that need more than a name and a view.
@@ -88,10 +87,8 @@ const SPECIAL: &[Row] = &[
     ("wasi:sockets/network", 2, |l| {
         p2::sockets::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), HostState::sockets)
     }),
-    ("wasi:http/types", 2, |l| {
-        use wasmtime_wasi_http::p2::bindings::http::types;
-        types::add_to_linker::<_, WasiHttp>(l, &Default::default(), HostState::http)
-    }),
+    ("wasi:http/types", 2, http::texts::link_p2),
+    ("wasi:http/types", 3, http::texts::link_p3),
     ("wasi:keyvalue/store", 0, kv::link_store),
     ("wasi:keyvalue/atomics", 0, kv::link_atomics),
     ("wasi:keyvalue/batch", 0, kv::link_batch),

@@ -308,7 +308,8 @@ fn source(profile: Profile) -> (&'static str, &'static str) {
 }
 
 fn denied(flag: &str) -> Result<Rule, PolicyError> {
-    let bad = |source| PolicyError::BadCapability { text: flag.chars().take(80).collect(), source };
+    let shown = || flag.chars().filter(|c| !c.is_control()).take(80).collect();
+    let bad = |source| PolicyError::BadCapability { text: shown(), source };
     let (kind, scope) =
         flag.split_once(':').map_or((flag, None), |(kind, scope)| (kind, Some(scope)));
     let kind: Kind = kind.parse().map_err(bad)?;

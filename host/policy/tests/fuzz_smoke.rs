@@ -146,5 +146,5 @@ fn policies() -> Vec<Vec<u8>> {
 fn fuzz_smoke_policy() {
     let samples = policies();
     assert!(policy::policy(NARROWING.as_bytes()), "the sample is refused");
-    smoke::run(1_000, |random| POLICY.mutate(random, &samples), policy::policy);
+    smoke::run(300, |random| POLICY.mutate(random, &samples), policy::policy);
 }

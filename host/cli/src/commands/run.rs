@@ -1,6 +1,7 @@
 //! `run` and `call`: the main job.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ const SLOW_BYTES: usize = 300 * 1024;
 /// `ringfence run`.
 pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, CliError> {
     let (prepared, _) = prepare(&args.plugin, &args.grants, global, printer)?;
+    // The process ends next: taking code and tables apart first would only take time.
+    let prepared = ManuallyDrop::new(prepared);
     match prepared.kind() {
         PluginKind::Command => {
             if args.input.is_some() {
@@ -56,6 +59,8 @@ pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, 
 /// `ringfence call`.
 pub(crate) fn call(args: &Call, global: &Global, printer: &Printer) -> Result<u8, CliError> {
     let (prepared, _) = prepare(&args.plugin, &args.grants, global, printer)?;
+    // The process ends next: taking code and tables apart first would only take time.
+    let prepared = ManuallyDrop::new(prepared);
     if let Some(file) = &args.batch {
         return batch(&prepared, file, printer);
     }

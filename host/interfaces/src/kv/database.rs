@@ -6,6 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest key.
@@ -234,14 +235,22 @@ fn check_key(key: &str) -> Result<(), KvError> {
 
 /// Makes the file, readable by its owner alone, when it is not there. What `SQLite` puts
 /// beside it gets the same permissions.
+///
+/// A file that is there is never opened here: closing any descriptor of it would drop every POSIX
+/// lock this process holds on it through `SQLite` (fcntl(2), "Advisory record locking").
 fn create_private(path: &Path) -> io::Result<()> {
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _alone = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let parent = Dir::open_ambient_dir(parent, cap_std::ambient_authority())?;
     let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
-    parent.open_with(name, &options).map(drop)
+    options.write(true).create_new(true).mode(0o600);
+    match parent.open_with(name, &options) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 fn get(connection: &Connection, bucket: &Bucket, key: &str) -> Result<Versioned, KvError> {

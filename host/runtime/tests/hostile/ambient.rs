@@ -1,10 +1,11 @@
 //! Environment, clocks, random numbers, configuration, secrets and stores show only what was granted.
 
-use ringfence::{Profile, RunOptions, Secret};
-use ringfence_capability::{Capability, Fidelity, Name, Origin, Request};
+use ringfence::{Host, Profile, RunOptions, Secret, Stdio};
+use ringfence_capability::{Capability, Fidelity, Grant, MethodClass, Name, Origin, Request};
 use ringfence_policy::Layer;
 
-use crate::common::{Expect, Place, Run, check, one, read};
+use crate::common::{Expect, Place, Run, block_on, check, guest_bytes, http, one, read};
+use crate::server::{Answer, Server};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -101,12 +102,52 @@ fn a_secret_is_nowhere_in_what_the_guest_sees() {
         options.env.insert("TOKEN".to_owned(), "s3cret".to_owned());
     };
     let host = "api.example.org".parse().unwrap();
-    let get = crate::common::http("api.example.org", 443, ringfence_capability::MethodClass::Read);
+    let get = http("api.example.org", 443, MethodClass::Read);
     let secret = Capability::Secret { name: name("TOKEN"), host };
     let reader = || Run::command("secret-reader", ["TOKEN"]).grant(get.clone()).with(supply);
     let on = reader().grant(secret);
     let shown = Expect::Succeeded("environment s3cret");
     check(on, &Expect::Refused("not in the environment"), reader().grant(env("TOKEN")), &shown);
+}
+
+/// Runs `secret-steal` as a plugin whose manifest wants the secret for `secret_host`, and returns
+/// what the server heard.
+fn heard_with_secret_for(secret_host: &str) -> String {
+    let (place, server) = (Place::new(), Server::start(Answer::Echo));
+    let manifest = "[plugin]\nname = \"steal\"\nversion = \"0.1.0\"\ncomponent = \"steal.wasm\"\n\n\
+                    [[request]]\ncapability = \"secret\"\nname = \"TOKEN\"\nheader = \"x-api-key\"\nformat = \"{}\"\n\
+                    reason = \"pays\"\n";
+    place.file("plugin/plugin.toml", &format!("{manifest}hosts = [\"{secret_host}\"]\n"));
+    std::fs::write(place.path("plugin/steal.wasm"), guest_bytes("secret-steal")).unwrap();
+    let origin = || Origin::Flag("test".to_owned());
+    let asked = [
+        http("127.0.0.1", server.port(), MethodClass::Read),
+        Capability::Clock(Fidelity::Real),
+        Capability::Random(Fidelity::Real),
+    ];
+    let secret = Capability::Secret { name: name("TOKEN"), host: secret_host.parse().unwrap() };
+    let host = Host::builder().workspace(place.path("ws")).build().unwrap();
+    let plugin = host.open(place.path("plugin")).unwrap();
+    let mut options = RunOptions { profile: Profile::Trusted, ..RunOptions::default() };
+    options.trust = Some((plugin.identity, Profile::Trusted));
+    options.addresses.push("127.0.0.0/8".to_owned());
+    options.secrets.insert("TOKEN".to_owned(), Secret::new("s3cret".to_owned()));
+    options.requests.extend(asked.iter().map(|c| Request::required(c.clone(), "the test", origin())));
+    options.approved.extend(asked.into_iter().chain([secret]).map(|c| Grant::new(c, origin())));
+    let prepared = host.prepare(&plugin, options).unwrap();
+    let args = [server.url("/"), "X-Api-Key".to_owned(), "made up".to_owned()];
+    assert_eq!(block_on(prepared.run(&args, Stdio::captured())).unwrap().exit_code, 0);
+    server.heard()
+}
+
+#[test]
+fn a_secret_goes_to_its_own_host_only_and_replaces_what_the_guest_made_up() {
+    for other in ["localhost", "127.0.0.2", "*.example.org"] {
+        let heard = heard_with_secret_for(other);
+        assert!(heard.contains("made up") && !heard.contains("s3cret"), "{other}: {heard}");
+    }
+    let heard = heard_with_secret_for("127.0.0.1");
+    assert!(heard.contains("s3cret") && !heard.contains("made up"), "{heard}");
 }
 
 #[test]
@@ -134,7 +175,7 @@ fn a_store_is_reached_by_its_granted_name_only() {
 fn a_store_holds_no_more_than_its_quota() {
     for (guest, bytes) in [("kv-hog", "65536"), ("kv-keys", "1000")] {
         let run = |bytes_granted| Run::command(guest, ["box", "20", bytes]).grant(kv("box", bytes_granted));
-        let (small, full) = if guest == "kv-hog" { (200_000, "full\") after 3") } else { (2048, "full\") after 2") };
+        let (small, full) = if guest == "kv-hog" { (200_000, "reached\") after 3") } else { (2048, "reached\") after 2") };
         check(run(small), &Expect::Refused(full), run(4 << 20), &Expect::Succeeded("20 "));
     }
     // What another run stored counts.
@@ -142,7 +183,7 @@ fn a_store_holds_no_more_than_its_quota() {
     let again = || Run::command("kv-hog", ["box", "1", "3000"]).at(&place).grant(kv("box", 8192));
     one(again(), &Expect::Succeeded("1 values"));
     let more = Run::command("kv-keys", ["box", "20", "1000"]).at(&place).grant(kv("box", 8192));
-    one(more, &Expect::Refused("full\") after 5"));
+    one(more, &Expect::Refused("reached\") after 5"));
     one(again(), &Expect::Succeeded("1 values"));
 }
 

@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringfence::{
-    CallResult, Class, Diagnostic, Host, Level, Limit, Limits, Observer, PluginKind, Profile, RunError,
-    RunOptions, Sink, Stdio,
+    CallResult, Class, Diagnostic, Host, Level, Limit, Observer, PluginKind, Profile,
+    RunError, RunOptions, Sink, Stdio,
 };
-use ringfence_capability::{Capability, Grant, HostPattern, MethodClass, Origin, PathScope, Port, Request};
+use ringfence_capability::{
+    Capability, Grant, HostPattern, MethodClass, Origin, PathScope, Port, Request,
+};
 use ringfence_engine::{EngineError, LimitExceeded};
 use serde_json::{Value, json};
 
 /// Longer than any attempt takes; a run that passes it has got round a limit.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// A directory of its own for one case: `ws` is the workspace, `state` the host's, and beside them
 /// whatever must not be reached.
@@ -47,11 +49,11 @@ impl Place {
         PathScope::elsewhere(path.to_str().unwrap(), guest).unwrap()
     }
 
-    pub(crate) fn host(&self, limits: Limits) -> Host {
+    pub(crate) fn host(&self) -> Host {
         // One cache for all tests, so that each guest is compiled once.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
         let builder = Host::builder().workspace(self.path("ws")).state(self.path("state"));
-        builder.cache(cache).limits(limits).build().unwrap()
+        builder.cache(cache).build().unwrap()
     }
 }
 
@@ -66,7 +68,6 @@ pub(crate) struct Run<'p> {
     input: Value,
     stdin: Option<Vec<u8>>,
     place: Option<&'p Place>,
-    host_limits: Limits,
     vouched: bool,
     options: RunOptions,
 }
@@ -92,7 +93,6 @@ impl<'p> Run<'p> {
             input,
             stdin: None,
             place: None,
-            host_limits: Limits::default(),
             vouched: true,
             options: RunOptions { profile: Profile::Trusted, ..RunOptions::default() },
         }
@@ -125,7 +125,11 @@ impl<'p> Run<'p> {
     /// Asks for `capability` as the operator, who approves it.
     pub(crate) fn grant(mut self, capability: Capability) -> Self {
         let origin = Origin::Flag("test".to_owned());
-        self.options.requests.push(Request::required(capability.clone(), "the test", origin.clone()));
+        self.options.requests.push(Request::required(
+            capability.clone(),
+            "the test",
+            origin.clone(),
+        ));
         self.options.approved.push(Grant::new(capability, origin));
         self
     }
@@ -133,12 +137,6 @@ impl<'p> Run<'p> {
     /// Sets one limit of the run.
     pub(crate) fn limit(mut self, limit: Limit, number: u64) -> Self {
         self.options.limits.push((limit, number));
-        self
-    }
-
-    /// Sets one limit of the host itself.
-    pub(crate) fn host_limit(mut self, limit: Limit, number: u64) -> Self {
-        self.host_limits.set(limit, number);
         self
     }
 
@@ -181,7 +179,12 @@ impl<'p> Run<'p> {
         Ended { end, stdout: stdout.text(), stderr: stderr.text(), messages }
     }
 
-    async fn start(mut self, stdout: Kept, stderr: Kept, heard: Arc<Heard>) -> Result<End, RunError> {
+    async fn start(
+        mut self,
+        stdout: Kept,
+        stderr: Kept,
+        heard: Arc<Heard>,
+    ) -> Result<End, RunError> {
         let own;
         let place = match self.place {
             Some(place) => place,
@@ -190,7 +193,7 @@ impl<'p> Run<'p> {
                 &own
             }
         };
-        let host = place.host(self.host_limits);
+        let host = place.host();
         let bytes = self.bytes.take().unwrap_or_else(|| guest_bytes(&self.guest));
         let plugin = match &self.manifest {
             Some(manifest) => {
@@ -295,9 +298,15 @@ impl Ended {
         let end = match &self.end {
             End::Exit(code) => format!("exit code {code}"),
             End::Returned(result) => format!("returned {}", short(&format!("{result:?}"))),
-            End::Error(error) => format!("{} {:?}: {}", error.code(), error.class(), self.error_text()),
+            End::Error(error) => {
+                format!("{} {:?}: {}", error.code(), error.class(), self.error_text())
+            }
         };
-        format!("     got {end}\n  stdout {}\n  stderr {}", short(&self.stdout), short(&self.stderr))
+        format!(
+            "     got {end}\n  stdout {}\n  stderr {}",
+            short(&self.stdout),
+            short(&self.stderr)
+        )
     }
 }
 
@@ -348,7 +357,8 @@ pub(crate) fn guest_bytes(name: &str) -> Vec<u8> {
 
 /// Returns the text of a guest that is kept as text, for variants of it that end.
 pub(crate) fn guest_text(name: &str) -> String {
-    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/guests/wat/{name}.wat"));
+    let text =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/guests/wat/{name}.wat"));
     std::fs::read_to_string(&text).unwrap_or_else(|error| panic!("{}: {error}", text.display()))
 }
 

@@ -43,14 +43,26 @@ fn a_granted_host_at_an_address_that_is_not_public_is_not_dialled() {
             &Expect::Refused("destination-ip-prohibited"),
         );
         assert_eq!(server.seen(), seen, "{shown}: not even a connection");
-        one(run("http-get", [&url], http(host, port, READ), &off), &Expect::Succeeded("200 GET / "));
+        one(
+            run("http-get", [&url], http(host, port, READ), &off),
+            &Expect::Succeeded("200 GET / "),
+        );
     }
 }
 
 #[test]
 fn addresses_that_only_a_cloud_or_a_translator_has_are_not_dialled() {
     // Nothing answers there, so the twin is the loopback address above, which the same rule refuses.
-    for host in ["169.254.169.254", "fd00:ec2::254", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "10.0.0.1", "::1", "::"] {
+    for host in [
+        "169.254.169.254",
+        "fd00:ec2::254",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "10.0.0.1",
+        "::1",
+        "::",
+    ] {
         let literal = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let url = format!("http://{literal}:8080/latest/meta-data/");
         let grant = http(host, 8080, READ);
@@ -148,7 +160,10 @@ fn headers_cannot_hide_another_request_or_host() {
     for kind in ["content-length", "content-length-long"] {
         one(smuggle(kind), &Expect::Refused("http-request-body-size"));
     }
-    assert!(!server.heard().contains("/second"), "the bytes past the declared length were not sent");
+    assert!(
+        !server.heard().contains("/second"),
+        "the bytes past the declared length were not sent"
+    );
     one(smuggle("none"), &Expect::Succeeded("x-note: fine"));
 }
 
@@ -168,8 +183,8 @@ fn an_authority_has_one_reading() {
         ("allowed.example\\127.0.0.1:PORT", "invalid authority"),
         ("127.1:PORT", "http-request-uri-invalid"),
         ("2130706433:PORT", "http-request-uri-invalid"),
-        ("0x7f.0.0.1:PORT", "http-request-denied"),
-        ("127.0.0.1:99999999", "invalid authority"),
+        ("0x7f.0.0.1:PORT", "http-request-uri-invalid"),
+        ("127.0.0.1:99999999", "http-request-uri-invalid"),
         ("127.0.0.1:PORT ", "invalid authority"),
     ] {
         one(ask("http", authority), &Expect::Refused(reason));
@@ -186,12 +201,11 @@ fn bodies_end_at_their_budgets() {
         let grant = http("127.0.0.1", server.port(), WRITE);
         run("http-upload-flood", [server.url("/"), "1".to_owned()], grant, &[LOOPBACK])
     };
-    check(
-        upload().limit(Limit::RequestBytes, 300_000),
-        &Expect::Refused("http-request-body-size"),
-        upload(),
-        &Expect::Succeeded("200 after 1 MiB"),
-    );
+    // The stream of a body that is no longer taken is closed; the code of the request says why, to a
+    // guest that asks for it. What counts is that no more was sent.
+    one(upload().limit(Limit::RequestBytes, 300_000), &Expect::Refused("body: closed"));
+    assert!(server.heard().len() < 301_000, "{}", server.heard().len());
+    one(upload(), &Expect::Succeeded("200 after 1 MiB"));
     let server = Server::start(Answer::Flood);
     let download = || {
         let grant = http("127.0.0.1", server.port(), READ);
@@ -199,7 +213,7 @@ fn bodies_end_at_their_budgets() {
     };
     check(
         download().limit(Limit::ResponseBytes, 300_000),
-        &Expect::Refused("http-response-body-size(Some(300000)) after"),
+        &Expect::Refused("HTTP response body size exceeds limit: 300000 bytes after"),
         download(),
         &Expect::Succeeded("bytes"),
     );

@@ -11,11 +11,13 @@
 )]
 
 mod ambient;
+mod broken;
 mod common;
 mod files;
 mod http;
 mod kinds;
 mod limits;
 mod linking;
+mod records;
 mod server;
 mod serving;

@@ -90,21 +90,25 @@ async fn accept(
     }
 }
 
-async fn respond(mut stream: TcpStream, answer: Answer, heard: &Mutex<Vec<u8>>) -> std::io::Result<()> {
-    let request = request(&mut stream, heard).await?;
-    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n";
+async fn respond(
+    mut stream: TcpStream,
+    answer: Answer,
+    heard: &Mutex<Vec<u8>>,
+) -> std::io::Result<()> {
+    let received = request(&mut stream, heard).await?;
+    let okay = "HTTP/1.1 200 OK\r\nconnection: close\r\n";
     match answer {
         Answer::Echo => {
-            let length = request.len();
-            stream.write_all(format!("{head}content-length: {length}\r\n\r\n").as_bytes()).await?;
-            stream.write_all(&request).await
+            let length = received.len();
+            stream.write_all(format!("{okay}content-length: {length}\r\n\r\n").as_bytes()).await?;
+            stream.write_all(&received).await
         }
         Answer::Redirect(to) => {
-            let head = "HTTP/1.1 302 Found\r\nconnection: close\r\ncontent-length: 0\r\n";
-            stream.write_all(format!("{head}location: {to}\r\n\r\n").as_bytes()).await
+            let found = "HTTP/1.1 302 Found\r\nconnection: close\r\ncontent-length: 0\r\n";
+            stream.write_all(format!("{found}location: {to}\r\n\r\n").as_bytes()).await
         }
         Answer::Flood => {
-            stream.write_all(format!("{head}\r\n").as_bytes()).await?;
+            stream.write_all(format!("{okay}\r\n").as_bytes()).await?;
             loop {
                 stream.write_all(&[b'x'; 16 * 1024]).await?;
             }
@@ -132,7 +136,8 @@ async fn request(stream: &mut TcpStream, heard: &Mutex<Vec<u8>>) -> std::io::Res
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let field =
+        |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     if field("transfer-encoding").is_some() {
         return bytes.ends_with(b"0\r\n\r\n");
     }
