@@ -138,7 +138,7 @@ pub(crate) struct Grants {
     /// Let a host that was granted resolve to this range outside the public internet
     #[arg(long, value_name = "CIDR", help_heading = "Policy")]
     pub(crate) allow_address: Vec<String>,
-    /// Map a directory: HOST::GUEST[:ro]
+    /// Map a directory for the plugin, read-only with `:ro`
     #[arg(long, value_name = "HOST::GUEST[:ro]", help_heading = "Capabilities")]
     pub(crate) dir: Vec<String>,
     /// Pass an environment variable, from here or with a value

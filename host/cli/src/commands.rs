@@ -23,7 +23,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Explain(explain) => explain::explain(&explain, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),
         Command::Policy(policy) => policy::policy(policy.command, printer),
-        Command::Doctor => doctor::doctor(global, printer),
+        Command::Doctor => Ok(doctor::doctor(global, printer)),
         Command::Completions { shell } => {
             let mut command = <Args as clap::CommandFactory>::command();
             let mut script = Vec::new();

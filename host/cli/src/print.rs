@@ -43,12 +43,14 @@ impl Printer {
     }
 
     /// Prints one line on standard output. A reader that went away is no error.
+    #[expect(clippy::unused_self, reason = "what prints is always asked through the printer")]
     pub(crate) fn line(&self, text: &str) {
         let mut out = anstream::stdout().lock();
         let _ = writeln!(out, "{text}");
     }
 
     /// Prints one line of talk on standard error.
+    #[expect(clippy::unused_self, reason = "what prints is always asked through the printer")]
     pub(crate) fn note(&self, text: &str) {
         let mut err = anstream::stderr().lock();
         let _ = writeln!(err, "{DIM}{text}{DIM:#}");

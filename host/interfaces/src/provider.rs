@@ -85,7 +85,8 @@ const PLAIN: &[Row] = rows! {
 /// Interfaces that need more than a name and a view.
 const SPECIAL: &[Row] = &[
     ("wasi:sockets/network", 2, |l| {
-        p2::sockets::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), HostState::sockets)
+        let options = p2::sockets::network::LinkOptions::default();
+        p2::sockets::network::add_to_linker::<_, WasiSockets>(l, &options, HostState::sockets)
     }),
     ("wasi:http/types", 2, http::texts::link_p2),
     ("wasi:http/types", 3, http::texts::link_p3),

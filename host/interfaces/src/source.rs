@@ -8,7 +8,7 @@ use rand::rngs::ChaCha12Rng;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 /// Where a deterministic wall clock starts: 2000-01-01T00:00:00Z.
-const START: Duration = Duration::from_secs(946_684_800);
+const START: Duration = Duration::from_hours(262_968);
 /// How far a deterministic clock moves each time it is read.
 const STEP_NANOS: u64 = 1_000_000;
 /// The seed of deterministic random numbers.

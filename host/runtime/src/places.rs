@@ -118,10 +118,6 @@ fn real(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
 }
 
 /// Opens a directory of the host's own, made for this user alone when it is missing.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this module is the one that makes the host's directories"
-)]
 pub(crate) fn private_dir(path: &Path, what: &'static str) -> Result<Dir, RunError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

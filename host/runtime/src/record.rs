@@ -180,5 +180,5 @@ fn run_id() -> Result<String, RunError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
         .map_err(|error| RunError::NotRecorded { source: Box::new(error) })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }

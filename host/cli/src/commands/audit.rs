@@ -44,10 +44,8 @@ pub(crate) fn audit(
             }
         }
         AuditCommand::Show { run, plugin, refused, last } => {
-            let mut filter = Filter::default();
-            filter.run = run;
-            filter.plugin = plugin;
-            filter.decision = refused.then_some(Decision::Forbid);
+            let decision = refused.then_some(Decision::Forbid);
+            let filter = Filter { run, plugin, decision, ..Filter::default() };
             show(file, &filter, last, printer)?;
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
             "plugin": plugin.manifest.name,
             "digest": plugin.identity.to_string(),
             "profile": plan.profile.name(),
-            "capped-at": plan.cap.map(|cap| cap.name()),
+            "capped-at": plan.cap.map(ringfence::Profile::name),
             "runs": runs,
             "requests": plan.verdicts.all,
             "limits": limits,

@@ -52,7 +52,7 @@ fn as_json(plugin: &Plugin, interface: &Interface) -> Value {
         "signed": false,
         "kind": interface.kind.name(),
         "wasi": interface.wasi.iter().map(|wasi| wasi.name()).collect::<Vec<_>>(),
-        "needs-profile": manifest.needs_profile.map(|profile| profile.name()),
+        "needs-profile": manifest.needs_profile.map(ringfence::Profile::name),
         "requests": manifest.requests.iter().map(request).collect::<Vec<_>>(),
         "limits": limits.collect::<serde_json::Map<_, _>>(),
         "functions": interface.functions.iter().map(function).collect::<Vec<_>>(),

@@ -13,7 +13,7 @@ use crate::print::{Printer, visible};
 pub(crate) fn policy(command: PolicyCommand, printer: &Printer) -> Result<u8, CliError> {
     match command {
         PolicyCommand::Show { profile } => {
-            show(&Layer::profile(profile.parse::<Profile>()?), printer)
+            show(&Layer::profile(profile.parse::<Profile>()?), printer);
         }
         PolicyCommand::Check { files } => {
             for path in files {

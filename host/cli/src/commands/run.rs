@@ -320,13 +320,15 @@ impl Observer for Talk {
         if level < Level::Info {
             return;
         }
-        let fields: String =
-            fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let mut said = text.to_owned();
+        for (name, value) in fields {
+            said = format!("{said} {name}={value}");
+        }
         let level = format!("{level:?}").to_lowercase();
         let _ = writeln!(
             anstream::stderr().lock(),
             "plugin {level}: {}",
-            visible(&format!("{text}{fields}"))
+            visible(&said)
         );
     }
 

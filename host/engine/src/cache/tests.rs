@@ -77,7 +77,7 @@ fn an_entry_that_was_touched_is_rebuilt() {
             std::os::unix::fs::symlink(&away, code).unwrap();
         }),
         ("a second name", |code, _| {
-            std::fs::hard_link(code, code.with_extension("alias")).unwrap()
+            std::fs::hard_link(code, code.with_extension("alias")).unwrap();
         }),
         ("writable by others", |code, _| {
             std::fs::set_permissions(code, std::fs::Permissions::from_mode(0o666)).unwrap();

@@ -47,7 +47,12 @@ fn asks(run: Run<'_>, capability: Capability) -> Run<'_> {
 fn the_environment_holds_the_granted_names_only() {
     let probe = || Run::command("env-probe", ["a", "b"]).with(values);
     let one_of_two = Expect::Succeeded("env[LANG=C] cwd[] args[2]");
-    check(probe(), &Expect::Refused("env[] cwd[] args[2]"), probe().grant(env("LANG")), &one_of_two);
+    check(
+        probe(),
+        &Expect::Refused("env[] cwd[] args[2]"),
+        probe().grant(env("LANG")),
+        &one_of_two,
+    );
     let both = Expect::Succeeded("env[LANG=C,TOKEN=t0p]");
     one(probe().grant(env("LANG")).grant(env("TOKEN")), &both);
     let empty = Run::command("env-probe", [""; 0]).grant(env("LANG"));
@@ -74,14 +79,23 @@ fn configuration_shows_the_granted_names_only() {
     let hidden = Expect::Refused("not given, of [LANG=C]");
     let shown = Expect::Succeeded("t0p of [TOKEN=t0p]");
     check(reader().grant(config("LANG")), &hidden, reader().grant(config("TOKEN")), &shown);
-    let absent = Expect::Error("interfaces::not-granted", &["wasi:config/store@0.2.0-rc.1", "`config`", "--config"]);
+    let absent = Expect::Error(
+        "interfaces::not-granted",
+        &["wasi:config/store@0.2.0-rc.1", "`config`", "--config"],
+    );
     check(reader(), &absent, reader().grant(config("TOKEN")), &shown);
 }
 
 #[test]
 fn clocks_and_random_numbers_are_absent_fixed_or_real_as_granted() {
     let cases = [
-        ("clock-probe", "clock", Capability::Clock(Fidelity::Deterministic), "wasi:clocks/", "wall 946684800."),
+        (
+            "clock-probe",
+            "clock",
+            Capability::Clock(Fidelity::Deterministic),
+            "wasi:clocks/",
+            "wall 946684800.",
+        ),
         ("random-probe", "random", Capability::Random(Fidelity::Deterministic), "wasi:random/", ""),
     ];
     for (guest, kind, fixed, import, starts) in cases {
@@ -89,7 +103,11 @@ fn clocks_and_random_numbers_are_absent_fixed_or_real_as_granted() {
         let says = |run| one(run, &Expect::Succeeded(starts)).line().unwrap().1;
         let absent = Expect::Error("interfaces::not-granted", &[import, kind]);
         check(run().with(without(kind)), &absent, run(), &Expect::Succeeded(""));
-        assert_eq!(says(run().grant(fixed.clone())), says(run().grant(fixed)), "{guest}: fixed is the same in every run");
+        assert_eq!(
+            says(run().grant(fixed.clone())),
+            says(run().grant(fixed)),
+            "{guest}: fixed is the same in every run"
+        );
         let real = || one(run(), &Expect::Succeeded("")).line().unwrap().1;
         assert_ne!(real(), real(), "{guest}: real is not");
     }
@@ -132,7 +150,9 @@ fn heard_with_secret_for(secret_host: &str) -> String {
     options.trust = Some((plugin.identity, Profile::Trusted));
     options.addresses.push("127.0.0.0/8".to_owned());
     options.secrets.insert("TOKEN".to_owned(), Secret::new("s3cret".to_owned()));
-    options.requests.extend(asked.iter().map(|c| Request::required(c.clone(), "the test", origin())));
+    options
+        .requests
+        .extend(asked.iter().map(|c| Request::required(c.clone(), "the test", origin())));
     options.approved.extend(asked.into_iter().chain([secret]).map(|c| Grant::new(c, origin())));
     let prepared = host.prepare(&plugin, options).unwrap();
     let args = [server.url("/"), "X-Api-Key".to_owned(), "made up".to_owned()];
@@ -154,17 +174,35 @@ fn a_secret_goes_to_its_own_host_only_and_replaces_what_the_guest_made_up() {
 fn a_store_is_reached_by_its_granted_name_only() {
     let place = Place::new();
     let theirs = || Run::command("kv-store", ["theirs", "key", "value"]).at(&place);
-    let absent = Expect::Error("interfaces::not-granted", &["wasi:keyvalue/store@0.2.0-draft", "`kv`", "--kv"]);
-    check(theirs(), &absent, theirs().grant(kv("theirs", 4096)), &Expect::Succeeded("none -> value"));
+    let absent = Expect::Error(
+        "interfaces::not-granted",
+        &["wasi:keyvalue/store@0.2.0-draft", "`kv`", "--kv"],
+    );
+    check(
+        theirs(),
+        &absent,
+        theirs().grant(kv("theirs", 4096)),
+        &Expect::Succeeded("none -> value"),
+    );
     one(theirs().grant(kv("theirs", 4096)), &Expect::Succeeded("value -> value"));
     for (asked, code) in [
-        ("theirs", "access-denied"), ("Theirs", "access-denied"), ("theirs2", "access-denied"),
-        ("", "no-such-store"), ("theirs\0", "no-such-store"), ("the irs", "no-such-store"), ("%", "no-such-store"),
+        ("theirs", "access-denied"),
+        ("Theirs", "access-denied"),
+        ("theirs2", "access-denied"),
+        ("", "no-such-store"),
+        ("theirs\0", "no-such-store"),
+        ("the irs", "no-such-store"),
+        ("%", "no-such-store"),
     ] {
         let other = |asked: &str, granted| {
             Run::command("kv-other-namespace", [asked, "key"]).at(&place).grant(kv(granted, 4096))
         };
-        check(other(asked, "mine"), &Expect::Refused(code), other("theirs", "theirs"), &Expect::Succeeded("value"));
+        check(
+            other(asked, "mine"),
+            &Expect::Refused(code),
+            other("theirs", "theirs"),
+            &Expect::Succeeded("value"),
+        );
     }
     // The same key in another store is another key.
     let mine = Run::command("kv-store", ["mine", "key", "own"]).at(&place).grant(kv("mine", 4096));
@@ -174,8 +212,14 @@ fn a_store_is_reached_by_its_granted_name_only() {
 #[test]
 fn a_store_holds_no_more_than_its_quota() {
     for (guest, bytes) in [("kv-hog", "65536"), ("kv-keys", "1000")] {
-        let run = |bytes_granted| Run::command(guest, ["box", "20", bytes]).grant(kv("box", bytes_granted));
-        let (small, full) = if guest == "kv-hog" { (200_000, "reached\") after 3") } else { (2048, "reached\") after 2") };
+        let run = |bytes_granted| {
+            Run::command(guest, ["box", "20", bytes]).grant(kv("box", bytes_granted))
+        };
+        let (small, full) = if guest == "kv-hog" {
+            (200_000, "reached\") after 3")
+        } else {
+            (2048, "reached\") after 2")
+        };
         check(run(small), &Expect::Refused(full), run(4 << 20), &Expect::Succeeded("20 "));
     }
     // What another run stored counts.
@@ -191,12 +235,21 @@ fn a_store_holds_no_more_than_its_quota() {
 fn a_plugin_nobody_vouched_for_gets_no_more_than_reading() {
     let place = Place::new();
     place.file("ws/file.txt", "inside");
-    let write = || Run::command("write-file", ["/ws", "file.txt"]).at(&place).grant(crate::common::write(".", "/ws"));
+    let write = || {
+        Run::command("write-file", ["/ws", "file.txt"])
+            .at(&place)
+            .grant(crate::common::write(".", "/ws"))
+    };
     let unsigned = Expect::Error("policy::forbidden", &["fs.write:workspace", "unsigned"]);
     check(write().unvouched(), &unsigned, write(), &Expect::Succeeded("wrote"));
     let listed = || Run::command("dir-list", ["/ws"]).at(&place).grant(read(".", "/ws"));
     one(listed().unvouched(), &Expect::Succeeded("file.txt:regular-file"));
     let other = ringfence_capability::Digest::from_bytes([7; 32]);
     let wrong = listed().with(|options| options.trust = Some((other, Profile::Trusted)));
-    check(wrong, &Expect::Error("runtime::not-trusted", &["not the one"]), listed(), &Expect::Succeeded(""));
+    check(
+        wrong,
+        &Expect::Error("runtime::not-trusted", &["not the one"]),
+        listed(),
+        &Expect::Succeeded(""),
+    );
 }

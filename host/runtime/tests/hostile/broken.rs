@@ -49,98 +49,147 @@ fn text(error: &RunError) -> String {
     text
 }
 
+type Spoil = fn(&Place);
+
+/// What is opened, what happened to the good plugin before, and the code and a part of the refusal.
+const SPOILT: &[(&str, Spoil, &str, &str)] = &[
+    ("nothing-here", |_| (), "bundle::not-found", "nothing-here"),
+    (
+        "plugin",
+        |p| std::fs::remove_file(p.path("plugin/plugin.toml")).unwrap(),
+        "bundle::no-manifest",
+        "plugin.toml",
+    ),
+    ("plugin", |p| put(p.file("plugin/plugin.toml", "")), "bundle::manifest", "plugin.toml:1:1"),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", "[plugin]\nname = \"")),
+        "bundle::manifest",
+        "plugin.toml:2",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", "\0\u{1}")),
+        "bundle::manifest",
+        "plugin.toml:1:",
+    ),
+    (
+        "plugin",
+        |p| std::fs::write(p.path("plugin/plugin.toml"), [0x5b, 0xff, 0xfe]).unwrap(),
+        "bundle::manifest",
+        "not UTF-8",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", &"#".repeat(300 << 10))),
+        "bundle::too-large",
+        "manifest",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", &format!("{MANIFEST}root = true\n"))),
+        "bundle::manifest",
+        "unknown key `root`",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", &MANIFEST.replace("fs.read", "fs.raed"))),
+        "bundle::manifest",
+        "unknown capability `fs.raed`",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", &MANIFEST.replace("types.wasm", "../secret.wasm"))),
+        "bundle::manifest",
+        "`component`",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/plugin.toml", &MANIFEST.replace("types.wasm", "/etc/passwd"))),
+        "bundle::manifest",
+        "`component`",
+    ),
+    (
+        "plugin",
+        |p| {
+            std::fs::remove_file(p.path("plugin/plugin.toml")).unwrap();
+            std::fs::create_dir(p.path("plugin/plugin.toml")).unwrap();
+        },
+        "bundle::not-plain-file",
+        "a directory",
+    ),
+    (
+        "plugin",
+        |p| {
+            std::fs::rename(p.path("plugin/plugin.toml"), p.path("real.toml")).unwrap();
+            std::os::unix::fs::symlink("../real.toml", p.path("plugin/plugin.toml")).unwrap();
+        },
+        "bundle::not-plain-file",
+        "a symbolic link",
+    ),
+    (
+        "plugin",
+        |p| {
+            std::fs::rename(p.path("plugin/types.wasm"), p.path("real.wasm")).unwrap();
+            std::os::unix::fs::symlink("../real.wasm", p.path("plugin/types.wasm")).unwrap();
+        },
+        "bundle::not-plain-file",
+        "types.wasm",
+    ),
+    (
+        "plugin",
+        |p| std::fs::remove_file(p.path("plugin/types.wasm")).unwrap(),
+        "bundle::not-found",
+        "types.wasm",
+    ),
+    ("plugin", |p| put(p.file("plugin/types.wasm", "")), "bundle::wrong-kind", "types.wasm"),
+    ("plugin", |p| put(p.file("plugin/types.wasm", "\0asm")), "bundle::wrong-kind", "types.wasm"),
+    (
+        "plugin",
+        |p| put(p.file("plugin/types.wasm", "\u{7f}ELF\u{2}\u{1}\u{1}")),
+        "bundle::wrong-kind",
+        "types.wasm",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/types.wasm", "PK\u{3}\u{4}rest")),
+        "bundle::wrong-kind",
+        "types.wasm",
+    ),
+    (
+        "plugin",
+        |p| put(p.file("plugin/types.wasm", "(component)")),
+        "bundle::wrong-kind",
+        "types.wasm",
+    ),
+    (
+        "plugin",
+        |p| {
+            let file =
+                std::fs::File::options().write(true).open(p.path("plugin/types.wasm")).unwrap();
+            file.set_len((256 << 20) + 1).unwrap();
+        },
+        "bundle::too-large",
+        "types.wasm",
+    ),
+    ("plugin.rfz", |p| put(p.file("plugin.rfz", "packed")), "bundle::packed", "plugin.rfz"),
+    ("plugin/plugin.toml", |_| (), "bundle::wrong-kind", "plugin.toml"),
+];
+
 #[test]
 fn what_is_no_plugin_is_refused_by_name_and_reason() {
-    type Spoil = fn(&Place);
-    let cases: &[(&str, Spoil, &str, &str)] = &[
-        ("nothing-here", |_| (), "bundle::not-found", "nothing-here"),
-        ("plugin", |p| std::fs::remove_file(p.path("plugin/plugin.toml")).unwrap(), "bundle::no-manifest", "plugin.toml"),
-        ("plugin", |p| put(p.file("plugin/plugin.toml", "")), "bundle::manifest", "plugin.toml:1:1"),
-        ("plugin", |p| put(p.file("plugin/plugin.toml", "[plugin]\nname = \"")), "bundle::manifest", "plugin.toml:2"),
-        ("plugin", |p| put(p.file("plugin/plugin.toml", "\0\u{1}")), "bundle::manifest", "plugin.toml:1:"),
-        (
-            "plugin",
-            |p| std::fs::write(p.path("plugin/plugin.toml"), [0x5b, 0xff, 0xfe]).unwrap(),
-            "bundle::manifest",
-            "not UTF-8",
-        ),
-        ("plugin", |p| put(p.file("plugin/plugin.toml", &"#".repeat(300 << 10))), "bundle::too-large", "manifest"),
-        (
-            "plugin",
-            |p| put(p.file("plugin/plugin.toml", &format!("{MANIFEST}root = true\n"))),
-            "bundle::manifest",
-            "unknown key `root`",
-        ),
-        (
-            "plugin",
-            |p| put(p.file("plugin/plugin.toml", &MANIFEST.replace("fs.read", "fs.raed"))),
-            "bundle::manifest",
-            "unknown capability `fs.raed`",
-        ),
-        (
-            "plugin",
-            |p| put(p.file("plugin/plugin.toml", &MANIFEST.replace("types.wasm", "../secret.wasm"))),
-            "bundle::manifest",
-            "`component`",
-        ),
-        (
-            "plugin",
-            |p| put(p.file("plugin/plugin.toml", &MANIFEST.replace("types.wasm", "/etc/passwd"))),
-            "bundle::manifest",
-            "`component`",
-        ),
-        (
-            "plugin",
-            |p| {
-                std::fs::remove_file(p.path("plugin/plugin.toml")).unwrap();
-                std::fs::create_dir(p.path("plugin/plugin.toml")).unwrap();
-            },
-            "bundle::not-plain-file",
-            "a directory",
-        ),
-        (
-            "plugin",
-            |p| {
-                std::fs::rename(p.path("plugin/plugin.toml"), p.path("real.toml")).unwrap();
-                std::os::unix::fs::symlink("../real.toml", p.path("plugin/plugin.toml")).unwrap();
-            },
-            "bundle::not-plain-file",
-            "a symbolic link",
-        ),
-        (
-            "plugin",
-            |p| {
-                std::fs::rename(p.path("plugin/types.wasm"), p.path("real.wasm")).unwrap();
-                std::os::unix::fs::symlink("../real.wasm", p.path("plugin/types.wasm")).unwrap();
-            },
-            "bundle::not-plain-file",
-            "types.wasm",
-        ),
-        ("plugin", |p| std::fs::remove_file(p.path("plugin/types.wasm")).unwrap(), "bundle::not-found", "types.wasm"),
-        ("plugin", |p| put(p.file("plugin/types.wasm", "")), "bundle::wrong-kind", "types.wasm"),
-        ("plugin", |p| put(p.file("plugin/types.wasm", "\0asm")), "bundle::wrong-kind", "types.wasm"),
-        ("plugin", |p| put(p.file("plugin/types.wasm", "\u{7f}ELF\u{2}\u{1}\u{1}")), "bundle::wrong-kind", "types.wasm"),
-        ("plugin", |p| put(p.file("plugin/types.wasm", "PK\u{3}\u{4}rest")), "bundle::wrong-kind", "types.wasm"),
-        ("plugin", |p| put(p.file("plugin/types.wasm", "(component)")), "bundle::wrong-kind", "types.wasm"),
-        (
-            "plugin",
-            |p| {
-                let file = std::fs::File::options().write(true).open(p.path("plugin/types.wasm")).unwrap();
-                file.set_len((256 << 20) + 1).unwrap();
-            },
-            "bundle::too-large",
-            "types.wasm",
-        ),
-        ("plugin.rfz", |p| put(p.file("plugin.rfz", "packed")), "bundle::packed", "plugin.rfz"),
-        ("plugin/plugin.toml", |_| (), "bundle::wrong-kind", "plugin.toml"),
-    ];
-    for (path, spoil, code, part) in cases {
+    for (path, spoil, code, part) in SPOILT {
         let place = plugin();
         // The twin: the same plugin before it was spoilt.
         assert_eq!(greeting(&place, "plugin").unwrap(), CallResult::Ok(json!("hello you")));
         spoil(&place);
         let error = open(&place, path).unwrap_err();
-        assert!(error.code() == *code && text(&error).contains(part), "{}: {}, wanted {code} {part}", error.code(), text(&error));
+        assert!(
+            error.code() == *code && text(&error).contains(part),
+            "{}: {}, wanted {code} {part}",
+            error.code(),
+            text(&error)
+        );
     }
 }
 
@@ -186,7 +235,12 @@ fn a_component_cut_or_changed_anywhere_is_refused_or_runs_within_its_limits() {
         write(&bytes);
         if let Err(error) = greeting(&place, "plugin") {
             let known = ["bundle::", "engine::", "interfaces::", "runtime::no-function"];
-            assert!(known.iter().any(|code| error.code().starts_with(code)), "{} {}", error.code(), text(&error));
+            assert!(
+                known.iter().any(|code| error.code().starts_with(code)),
+                "{} {}",
+                error.code(),
+                text(&error)
+            );
         }
     }
 }
@@ -201,7 +255,11 @@ fn bytes_after_the_header_that_are_no_code_are_refused() {
         (component, &[0x01, 0xff, 0xff, 0xff, 0xff, 0x0f][..], ["engine::compile", ""]),
         (module, &[0xff_u8; 64][..], ["bundle::not-adaptable", "bundle::nothing-to-call"]),
         (module, &[][..], ["bundle::nothing-to-call", ""]),
-        (module, &[0x01, 0xff, 0xff, 0xff, 0xff, 0x0f][..], ["bundle::not-adaptable", "bundle::nothing-to-call"]),
+        (
+            module,
+            &[0x01, 0xff, 0xff, 0xff, 0xff, 0x0f][..],
+            ["bundle::not-adaptable", "bundle::nothing-to-call"],
+        ),
     ] {
         std::fs::write(place.path("x.wasm"), [&head[..], rest].concat()).unwrap();
         let error = greeting(&place, "x.wasm").unwrap_err();

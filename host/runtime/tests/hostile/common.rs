@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringfence::{
-    CallResult, Class, Diagnostic, Host, Level, Limit, Observer, PluginKind, Profile,
+    CallResult, Class, Diagnostic, Host, Level, Limit, Limits, Observer, PluginKind, Profile,
     RunError, RunOptions, Sink, Stdio,
 };
 use ringfence_capability::{
@@ -49,11 +49,11 @@ impl Place {
         PathScope::elsewhere(path.to_str().unwrap(), guest).unwrap()
     }
 
-    pub(crate) fn host(&self) -> Host {
+    pub(crate) fn host(&self, limits: Limits) -> Host {
         // One cache for all tests, so that each guest is compiled once.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
         let builder = Host::builder().workspace(self.path("ws")).state(self.path("state"));
-        builder.cache(cache).build().unwrap()
+        builder.cache(cache).limits(limits).build().unwrap()
     }
 }
 
@@ -186,14 +186,13 @@ impl<'p> Run<'p> {
         heard: Arc<Heard>,
     ) -> Result<End, RunError> {
         let own;
-        let place = match self.place {
-            Some(place) => place,
-            None => {
-                own = Place::new();
-                &own
-            }
+        let place = if let Some(place) = self.place {
+            place
+        } else {
+            own = Place::new();
+            &own
         };
-        let host = place.host();
+        let host = place.host(Limits::default());
         let bytes = self.bytes.take().unwrap_or_else(|| guest_bytes(&self.guest));
         let plugin = match &self.manifest {
             Some(manifest) => {

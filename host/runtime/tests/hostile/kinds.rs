@@ -1,9 +1,13 @@
 //! Every kind of plugin and value, well behaved or not.
 
-use ringfence::{CallResult, Diagnostic as _, Host, PluginKind, Prepared, RunError, RunOptions, Stdio};
+use ringfence::{
+    CallResult, Diagnostic as _, Host, PluginKind, Prepared, RunError, RunOptions, Stdio,
+};
 use serde_json::{Value, json};
 
-use crate::common::{End, Ended, Expect, Place, Run, block_on, check, guest_bytes, one, read, write};
+use crate::common::{
+    End, Ended, Expect, Place, Run, block_on, check, guest_bytes, one, read, write,
+};
 
 /// Two kinds of tickets, functions that lend and take them, and one that traps.
 const TICKETS: &str = r#"(component
@@ -57,7 +61,12 @@ const SAME_NAMES: &str = r#"(component
 
 fn host(place: &Place) -> Host {
     let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
-    Host::builder().workspace(place.path("ws")).state(place.path("state")).cache(cache).build().unwrap()
+    Host::builder()
+        .workspace(place.path("ws"))
+        .state(place.path("state"))
+        .cache(cache)
+        .build()
+        .unwrap()
 }
 
 fn prepared(place: &Place, bytes: Vec<u8>) -> Result<Prepared, RunError> {
@@ -66,7 +75,11 @@ fn prepared(place: &Place, bytes: Vec<u8>) -> Result<Prepared, RunError> {
 }
 
 /// Calls one function and returns what it gave, or the code and the text of the error.
-fn call(prepared: &Prepared, function: &str, input: &Value) -> Result<CallResult, (String, String)> {
+fn call(
+    prepared: &Prepared,
+    function: &str,
+    input: &Value,
+) -> Result<CallResult, (String, String)> {
     let done = block_on(prepared.call(function, input, Stdio::captured()));
     done.map(|done| done.result).map_err(|error| (error.code().to_owned(), error.to_string()))
 }
@@ -77,13 +90,11 @@ fn bad_input(result: Result<CallResult, (String, String)>, part: &str) {
     assert!(code == "engine::input" && text.contains(part), "{code}: {text}, wanted {part}");
 }
 
-#[test]
-fn every_value_comes_back_without_loss() {
-    let place = Place::new();
-    let types = prepared(&place, guest_bytes("all-types")).unwrap();
-    let same = |function: &str, value: Value| (function.to_owned(), value.clone(), value);
-    let to = |function: &str, given: Value, back: Value| (function.to_owned(), given, back);
-    let cases = [
+/// Returns types, values to pass to the function that returns its argument, and what comes back.
+fn there_and_back() -> Vec<(&'static str, Value, Value)> {
+    let same = |ty, value: Value| (ty, value.clone(), value);
+    let to = |ty, given, back| (ty, given, back);
+    vec![
         same("bool", json!(true)),
         to("u64", json!(u64::MAX), json!("18446744073709551615")),
         same("u64", json!("18446744073709551615")),
@@ -123,18 +134,30 @@ fn every_value_comes_back_without_loss() {
         same("nested-option", json!({ "some": 7 })),
         same("variant", json!("empty")),
         same("variant", json!({ "circle": 1.5 })),
-        same("variant", json!({ "polygon": [{ "x": 1, "y": -2, "label": null }, { "x": 3, "y": 4, "label": "p" }] })),
+        same(
+            "variant",
+            json!({ "polygon": [{ "x": 1, "y": -2, "label": null }, { "x": 3, "y": 4, "label": "p" }] }),
+        ),
         same("list", json!([])),
         same("list", json!([{ "x": -2_147_483_648, "y": 2_147_483_647, "label": "ends" }])),
         same("tuple", json!([255, "text", false])),
-    ];
-    for (ty, given, back) in cases {
+    ]
+}
+
+#[test]
+fn every_value_comes_back_without_loss() {
+    let place = Place::new();
+    let types = prepared(&place, guest_bytes("all-types")).unwrap();
+    for (ty, given, back) in there_and_back() {
         let result = call(&types, &format!("echo-{ty}"), &json!({ "value": given }));
         assert_eq!(result, Ok(CallResult::Ok(back)), "{ty}");
     }
     let without = call(&types, "echo-option", &json!({}));
     assert_eq!(without, Ok(CallResult::Ok(json!(null))), "an option may be left out");
-    assert_eq!(call(&types, "nothing", &json!({ "a": 1, "b": "x" })), Ok(CallResult::Ok(json!(null))));
+    assert_eq!(
+        call(&types, "nothing", &json!({ "a": 1, "b": "x" })),
+        Ok(CallResult::Ok(json!(null)))
+    );
 }
 
 #[test]
@@ -156,37 +179,83 @@ fn a_record_alone_is_the_input_and_an_error_of_the_plugin_stays_one() {
     ] {
         assert_eq!(call(&types, "echo-result", &json!({ "value": given })), Ok(back));
     }
-    assert_eq!(call(&types, "bare-result", &json!({ "fail": true })), Ok(CallResult::Err(json!(null))));
-    assert_eq!(call(&types, "bare-result", &json!({ "fail": false })), Ok(CallResult::Ok(json!(null))));
+    assert_eq!(
+        call(&types, "bare-result", &json!({ "fail": true })),
+        Ok(CallResult::Err(json!(null)))
+    );
+    assert_eq!(
+        call(&types, "bare-result", &json!({ "fail": false })),
+        Ok(CallResult::Ok(json!(null)))
+    );
 }
 
 #[test]
-fn a_value_of_another_type_is_refused_with_its_place() {
+fn a_value_of_another_type_is_refused() {
     let place = Place::new();
     let types = prepared(&place, guest_bytes("all-types")).unwrap();
     let huge: Value = serde_json::from_str("18446744073709551616").unwrap();
     let small: Value = serde_json::from_str("-9223372036854775809").unwrap();
     for (ty, given) in [
-        ("u64", huge), ("u64", json!(-1)), ("u64", json!(1.5)), ("u64", json!("")), ("u64", json!("+1")),
-        ("u64", json!(" 1")), ("u64", json!("18446744073709551616")), ("u64", json!("0x10")), ("u64", json!(null)),
-        ("s64", small), ("s64", json!("9223372036854775808")), ("s64", json!("--1")), ("f32", json!(1e39)),
-        ("f64", json!("nan")), ("f64", json!("1")), ("char", json!("")), ("char", json!("ab")),
-        ("char", json!("e\u{301}")), ("char", json!(97)), ("bytes", json!("AAEC/w")), ("bytes", json!("A===")),
-        ("bytes", json!([256])), ("bytes", json!("AA-_")), ("enum", json!("GREEN")), ("enum", json!(1)),
-        ("flags", json!(["fly"])), ("flags", json!(["read", "read"])), ("flags", json!("read")),
-        ("nested-option", json!(7)), ("nested-option", json!({ "some": 7, "more": 1 })), ("variant", json!("circle")),
-        ("variant", json!({ "empty": null })), ("variant", json!({ "circle": 1, "empty": 1 })), ("variant", json!({})),
-        ("variant", json!("square")), ("tuple", json!([1, "x"])), ("tuple", json!([256, "x", true])),
-        ("list", json!([{ "x": 1 }])), ("list", json!([{ "x": 1, "y": 2, "z": 3 }])), ("bool", json!("true")),
-        ("result", json!({ "ok": "text" })), ("result", json!({ "ok": 1, "error": "x" })),
+        ("u64", huge),
+        ("u64", json!(-1)),
+        ("u64", json!(1.5)),
+        ("u64", json!("")),
+        ("u64", json!("+1")),
+        ("u64", json!(" 1")),
+        ("u64", json!("18446744073709551616")),
+        ("u64", json!("0x10")),
+        ("u64", json!(null)),
+        ("s64", small),
+        ("s64", json!("9223372036854775808")),
+        ("s64", json!("--1")),
+        ("f32", json!(1e39)),
+        ("f64", json!("nan")),
+        ("f64", json!("1")),
+        ("char", json!("")),
+        ("char", json!("ab")),
+        ("char", json!("e\u{301}")),
+        ("char", json!(97)),
+        ("bytes", json!("AAEC/w")),
+        ("bytes", json!("A===")),
+        ("bytes", json!([256])),
+        ("bytes", json!("AA-_")),
+        ("enum", json!("GREEN")),
+        ("enum", json!(1)),
+        ("flags", json!(["fly"])),
+        ("flags", json!(["read", "read"])),
+        ("flags", json!("read")),
+        ("nested-option", json!(7)),
+        ("nested-option", json!({ "some": 7, "more": 1 })),
+        ("variant", json!("circle")),
+        ("variant", json!({ "empty": null })),
+        ("variant", json!({ "circle": 1, "empty": 1 })),
+        ("variant", json!({})),
+        ("variant", json!("square")),
+        ("tuple", json!([1, "x"])),
+        ("tuple", json!([256, "x", true])),
+        ("list", json!([{ "x": 1 }])),
+        ("list", json!([{ "x": 1, "y": 2, "z": 3 }])),
+        ("bool", json!("true")),
+        ("result", json!({ "ok": "text" })),
+        ("result", json!({ "ok": 1, "error": "x" })),
     ] {
         bad_input(call(&types, &format!("echo-{ty}"), &json!({ "value": given })), "input");
     }
-    bad_input(call(&types, "echo-list", &json!({ "value": [{ "x": 1, "y": "2" }] })), "input.value[0].y");
+}
+
+#[test]
+fn an_input_that_does_not_fit_is_refused_at_its_place() {
+    let place = Place::new();
+    let types = prepared(&place, guest_bytes("all-types")).unwrap();
+    bad_input(
+        call(&types, "echo-list", &json!({ "value": [{ "x": 1, "y": "2" }] })),
+        "input.value[0].y",
+    );
     bad_input(call(&types, "nothing", &json!({ "a": 1 })), "input.b");
     bad_input(call(&types, "nothing", &json!({ "a": 1, "b": "x", "c": 1 })), "`c`");
     bad_input(call(&types, "nothing", &json!([1, "x"])), "input");
-    let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(120), "]".repeat(120))).unwrap();
+    let deep: Value =
+        serde_json::from_str(&format!("{}{}", "[".repeat(120), "]".repeat(120))).unwrap();
     bad_input(call(&types, "echo-list", &json!({ "value": deep })), "input.value[0]");
 }
 
@@ -195,18 +264,40 @@ fn a_function_is_found_by_each_of_its_names_when_only_one_has_it() {
     let place = Place::new();
     let types = prepared(&place, guest_bytes("all-types")).unwrap();
     for name in ["echo-bool", "all-types.echo-bool", "ringfence:guests/all-types@0.1.0#echo-bool"] {
-        assert_eq!(call(&types, name, &json!({ "value": true })), Ok(CallResult::Ok(json!(true))), "{name}");
+        assert_eq!(
+            call(&types, name, &json!({ "value": true })),
+            Ok(CallResult::Ok(json!(true))),
+            "{name}"
+        );
     }
-    assert_eq!(call(&types, "greet", &json!({ "name": "you" })), Ok(CallResult::Ok(json!("hello you"))));
+    assert_eq!(
+        call(&types, "greet", &json!({ "name": "you" })),
+        Ok(CallResult::Ok(json!("hello you")))
+    );
     let same = prepared(&place, wat::parse_str(SAME_NAMES).unwrap()).unwrap();
     let number = |name: &str| call(&same, name, &json!({}));
     for (name, result) in [
-        ("only", 1), ("first.pick", 1), ("acme:a/first@1.0.0#pick", 1), ("acme:a/same@1.0.0#pick", 2),
-        ("acme:b/same@2.0.0#pick", 3), ("top", 3),
+        ("only", 1),
+        ("first.pick", 1),
+        ("acme:a/first@1.0.0#pick", 1),
+        ("acme:a/same@1.0.0#pick", 2),
+        ("acme:b/same@2.0.0#pick", 3),
+        ("top", 3),
     ] {
         assert_eq!(number(name), Ok(CallResult::Ok(json!(result))), "{name}");
     }
-    for name in ["pick", "same.pick", "first", "first.", ".pick", "", "acme:a/first#pick", "PICK", "first.top", "*"] {
+    for name in [
+        "pick",
+        "same.pick",
+        "first",
+        "first.",
+        ".pick",
+        "",
+        "acme:a/first#pick",
+        "PICK",
+        "first.top",
+        "*",
+    ] {
         let (code, text) = number(name).unwrap_err();
         assert!(code == "runtime::no-function" && text.contains(name), "{name}: {code} {text}");
     }
@@ -218,14 +309,18 @@ fn resources_live_in_a_session_by_handle() {
     let types = prepared(&place, guest_bytes("all-types")).unwrap();
     block_on(async {
         let mut session = types.session(Stdio::captured()).await.unwrap();
-        let mut call = async |function: &str, input: Value| match session.call(function, &input).await {
-            Ok(done) => Ok(done.result),
-            Err(error) => Err((error.code().to_owned(), error.to_string())),
-        };
+        let mut call =
+            async |function: &str, input: Value| match session.call(function, &input).await {
+                Ok(done) => Ok(done.result),
+                Err(error) => Err((error.code().to_owned(), error.to_string())),
+            };
         let handle = |number: u64| json!({ "resource": "counter", "handle": number });
         let ok = |value: Value| Ok(CallResult::Ok(value));
         assert_eq!(call("counter.new", json!({ "first": 5 })).await, ok(handle(1)));
-        assert_eq!(call("counter.new", json!({ "first": "9007199254740993" })).await, ok(handle(2)));
+        assert_eq!(
+            call("counter.new", json!({ "first": "9007199254740993" })).await,
+            ok(handle(2))
+        );
         assert_eq!(call("counter.add", json!({ "self": handle(1), "by": 3 })).await, ok(json!(8)));
         assert_eq!(call("counter.value", json!({ "self": handle(1) })).await, ok(json!(8)));
         let sum = json!({ "left": handle(1), "right": handle(2) });
@@ -246,7 +341,11 @@ fn resources_live_in_a_session_by_handle() {
         ] {
             bad_input(call("counter.value", json!({ "self": wrong })).await, part);
         }
-        assert_eq!(call("counter.value", json!({ "self": handle(1) })).await, ok(json!(8)), "nothing was lost");
+        assert_eq!(
+            call("counter.value", json!({ "self": handle(1) })).await,
+            ok(json!(8)),
+            "nothing was lost"
+        );
     });
     block_on(async {
         let mut other = types.session(Stdio::captured()).await.unwrap();
@@ -264,10 +363,11 @@ fn a_handle_is_good_for_its_own_type_and_until_it_is_given_away() {
     let tickets = prepared(&place, wat::parse_str(TICKETS).unwrap()).unwrap();
     block_on(async {
         let mut session = tickets.session(Stdio::captured()).await.unwrap();
-        let mut call = async |function: &str, input: Value| match session.call(function, &input).await {
-            Ok(done) => Ok(done.result),
-            Err(error) => Err((error.code().to_owned(), error.to_string())),
-        };
+        let mut call =
+            async |function: &str, input: Value| match session.call(function, &input).await {
+                Ok(done) => Ok(done.result),
+                Err(error) => Err((error.code().to_owned(), error.to_string())),
+            };
         let ok = |value: Value| Ok(CallResult::Ok(value));
         let ticket = |number: u64| json!({ "resource": "ticket", "handle": number });
         let token = |number: u64| json!({ "resource": "token", "handle": number });
@@ -277,15 +377,27 @@ fn a_handle_is_good_for_its_own_type_and_until_it_is_given_away() {
         bad_input(call("number", json!({ "ticket": ticket(2) })).await, "which is of `token`");
         bad_input(call("take-two", json!({ "a": ticket(1), "b": ticket(1) })).await, "not open");
         bad_input(call("take-two", json!({ "a": ticket(1), "b": 5 })).await, "input.b");
-        assert_eq!(call("number", json!({ "ticket": ticket(1) })).await, ok(json!(7)), "it was put back");
+        assert_eq!(
+            call("number", json!({ "ticket": ticket(1) })).await,
+            ok(json!(7)),
+            "it was put back"
+        );
         assert_eq!(call("take", json!({ "ticket": ticket(1) })).await, ok(json!(null)));
         bad_input(call("number", json!({ "ticket": ticket(1) })).await, "not open");
         bad_input(call("take", json!({ "ticket": ticket(1) })).await, "not open");
-        assert_eq!(call("make-ticket", json!({ "number": 9 })).await, ok(ticket(3)), "numbers are not used again");
+        assert_eq!(
+            call("make-ticket", json!({ "number": 9 })).await,
+            ok(ticket(3)),
+            "numbers are not used again"
+        );
         let trap = call("boom", json!({})).await.unwrap_err();
         assert_eq!(trap.0, "engine::trap");
         let after = call("number", json!({ "ticket": ticket(3) })).await.unwrap_err();
-        assert_eq!(after.0, "engine::trap", "nothing runs in an instance that trapped: {}", after.1);
+        assert_eq!(
+            after.0, "engine::trap",
+            "nothing runs in an instance that trapped: {}",
+            after.1
+        );
     });
 }
 
@@ -293,8 +405,12 @@ fn a_handle_is_good_for_its_own_type_and_until_it_is_given_away() {
 fn the_kind_follows_from_the_exports() {
     let place = Place::new();
     for (guest, kind) in [
-        ("p1-hello", PluginKind::Command), ("p3-echo", PluginKind::Command), ("panic", PluginKind::Command),
-        ("all-types", PluginKind::Tools), ("recursion", PluginKind::Tools), ("http-echo", PluginKind::HttpHandler),
+        ("p1-hello", PluginKind::Command),
+        ("p3-echo", PluginKind::Command),
+        ("panic", PluginKind::Command),
+        ("all-types", PluginKind::Tools),
+        ("recursion", PluginKind::Tools),
+        ("http-echo", PluginKind::HttpHandler),
         ("http3-echo", PluginKind::HttpHandler),
     ] {
         let prepared = prepared(&place, guest_bytes(guest)).unwrap();
@@ -325,7 +441,8 @@ fn a_command_gets_its_arguments_input_environment_and_directories() {
     let run = run.grant(read(".", "/ws")).grant(write("sub", "/sub"));
     let run = run.grant(ringfence_capability::Capability::FsRead(beside));
     let shown = line(&block_on(run.end()));
-    let mut dirs: Vec<&str> = shown["dirs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let mut dirs: Vec<&str> =
+        shown["dirs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     dirs.sort_unstable();
     assert_eq!(dirs, ["/beside", "/sub", "/ws"]);
     assert_eq!(shown["args"], json!(args));
@@ -356,14 +473,25 @@ fn an_ending_is_told_apart_from_a_crash() {
     crash(Run::command("panic", ["broken on purpose"]), "broken on purpose");
     crash(Run::command("trap", [""; 0]), "");
     for (guest, given, code) in [
-        ("exit-code", "0", 0), ("exit-code", "1", 1), ("exit-code", "7", 1), ("exit-with-code", "0", 0),
-        ("exit-with-code", "7", 7), ("exit-with-code", "255", 255), ("p3-exit-code", "0", 0),
-        ("p3-exit-code", "7", 7), ("p3-exit-code", "255", 255),
+        ("exit-code", "0", 0),
+        ("exit-code", "1", 1),
+        ("exit-code", "7", 1),
+        ("exit-with-code", "0", 0),
+        ("exit-with-code", "7", 7),
+        ("exit-with-code", "255", 255),
+        ("p3-exit-code", "0", 0),
+        ("p3-exit-code", "7", 7),
+        ("p3-exit-code", "255", 255),
     ] {
         one(Run::command(guest, [given]), &Expect::Exit(code));
     }
     // A function that does not return is a trap, the same one with less to do an answer.
     let deep = Run::attempt("invalid-text", json!({ "byte": 200 }));
     let text = Expect::Returns(json!("AAAA"));
-    check(deep, &Expect::Error("engine::trap", &[]), Run::attempt("invalid-text", json!({ "byte": 65 })), &text);
+    check(
+        deep,
+        &Expect::Error("engine::trap", &[]),
+        Run::attempt("invalid-text", json!({ "byte": 65 })),
+        &text,
+    );
 }

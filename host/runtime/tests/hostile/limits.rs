@@ -23,18 +23,12 @@ fn endless<T: ToString>(guest: &str, finite: impl IntoIterator<Item = T>, limit:
 }
 
 /// The same command and arguments: past `tight` of a limit it ends, below `wide` it succeeds.
-fn bounded<T: ToString>(
-    run: impl Fn() -> Run<'static>,
-    limit: Limit,
-    tight: u64,
-    wide: u64,
-    detail: T,
-) {
+fn bounded(run: impl Fn() -> Run<'static>, limit: Limit, tight: u64, wide: u64, detail: &str) {
     check(
         run().limit(limit, tight),
         &Expect::Limit(limit),
         run().limit(limit, wide),
-        &Expect::Succeeded(&detail.to_string()),
+        &Expect::Succeeded(detail),
     );
 }
 
@@ -191,7 +185,7 @@ fn handles_that_are_never_dropped_end_at_their_number() {
     for (guest, what) in guests.into_iter().zip(["pollables", "streams", "header lists"]) {
         let web = http("example.com", 80, MethodClass::Read);
         let run = || Run::command(guest, [500]).grant(web.clone());
-        bounded(run, Limit::Resources, 100, 10_000, format!("500 {what}"));
+        bounded(run, Limit::Resources, 100, 10_000, &format!("500 {what}"));
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringfence::{CallResult, Diagnostic as _, Host, Prepared, RunError, RunOptions, Source, Stdio};
 use ringfence_audit::{Decision, Record, Records, Summary, Target, verify};
@@ -45,49 +46,61 @@ fn verified(root: &Path) -> Summary {
 /// Returns the one file of the cache with this ending.
 fn entry(place: &Place, ending: &str) -> PathBuf {
     let files = std::fs::read_dir(place.path("cache")).unwrap().map(|entry| entry.unwrap().path());
-    let mut found: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == ending)).collect();
+    let mut found: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|e| e == ending)).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
 
+type Spoil = fn(&Place);
+
+/// What can happen to an entry of the cache.
+const SPOILS: &[(&str, Spoil)] = &[
+    ("cut", |p| {
+        std::fs::File::options().write(true).open(entry(p, "cwasm")).unwrap().set_len(4096).unwrap()
+    }),
+    ("emptied", |p| std::fs::write(entry(p, "cwasm"), b"").unwrap()),
+    ("other bytes", |p| std::fs::write(entry(p, "cwasm"), vec![0x90; 65_536]).unwrap()),
+    ("one bit", |p| {
+        let mut bytes = std::fs::read(entry(p, "cwasm")).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(entry(p, "cwasm"), bytes).unwrap();
+    }),
+    ("replaced by a copy", |p| {
+        std::fs::copy(entry(p, "cwasm"), p.path("copy")).unwrap();
+        std::fs::rename(p.path("copy"), entry(p, "cwasm")).unwrap();
+    }),
+    ("a second name", |p| std::fs::hard_link(entry(p, "cwasm"), p.path("cache/second")).unwrap()),
+    ("a link", |p| {
+        std::fs::rename(entry(p, "cwasm"), p.path("moved")).unwrap();
+        let name = entry(p, "stamp").with_extension("cwasm");
+        std::os::unix::fs::symlink(p.path("moved"), name).unwrap();
+    }),
+    ("writable by others", |p| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(entry(p, "cwasm"), mode).unwrap();
+    }),
+    ("no stamp", |p| std::fs::remove_file(entry(p, "stamp")).unwrap()),
+    ("another stamp", |p| {
+        std::fs::write(entry(p, "stamp"), "ringfence-code 1 0 0 0 0 0\n").unwrap()
+    }),
+    ("a huge stamp", |p| std::fs::write(entry(p, "stamp"), vec![b'1'; 1 << 20]).unwrap()),
+];
+
 #[test]
 fn compiled_code_that_was_touched_is_made_again_and_still_right() {
-    type Spoil = fn(&Place);
-    let spoils: &[(&str, Spoil)] = &[
-        ("cut", |p| std::fs::File::options().write(true).open(entry(p, "cwasm")).unwrap().set_len(4096).unwrap()),
-        ("emptied", |p| std::fs::write(entry(p, "cwasm"), b"").unwrap()),
-        ("other bytes", |p| std::fs::write(entry(p, "cwasm"), [0x90; 65_536]).unwrap()),
-        ("one bit", |p| {
-            let mut bytes = std::fs::read(entry(p, "cwasm")).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-            std::fs::write(entry(p, "cwasm"), bytes).unwrap();
-        }),
-        ("replaced by a copy", |p| {
-            std::fs::copy(entry(p, "cwasm"), p.path("copy")).unwrap();
-            std::fs::rename(p.path("copy"), entry(p, "cwasm")).unwrap();
-        }),
-        ("a second name", |p| std::fs::hard_link(entry(p, "cwasm"), p.path("cache/second")).unwrap()),
-        ("a link", |p| {
-            std::fs::rename(entry(p, "cwasm"), p.path("moved")).unwrap();
-            let name = entry(p, "stamp").with_extension("cwasm");
-            std::os::unix::fs::symlink(p.path("moved"), name).unwrap();
-        }),
-        ("writable by others", |p| {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-            std::fs::set_permissions(entry(p, "cwasm"), mode).unwrap();
-        }),
-        ("no stamp", |p| std::fs::remove_file(entry(p, "stamp")).unwrap()),
-        ("another stamp", |p| std::fs::write(entry(p, "stamp"), "ringfence-code 1 0 0 0 0 0\n").unwrap()),
-        ("a huge stamp", |p| std::fs::write(entry(p, "stamp"), vec![b'1'; 1 << 20]).unwrap()),
-    ];
     let place = Place::new();
     let bytes = guest_bytes("all-types");
     let compiled = |source| matches!(source, Source::Compiled(_));
     let first = prepared(&place.path(""), &bytes);
     assert!(compiled(first.source()));
-    for (what, spoil) in spoils {
-        assert_eq!(prepared(&place.path(""), &bytes).source(), Source::Cached, "before `{what}`: untouched code is used");
+    for (what, spoil) in SPOILS {
+        assert_eq!(
+            prepared(&place.path(""), &bytes).source(),
+            Source::Cached,
+            "before `{what}`: untouched code is used"
+        );
         spoil(&place);
         let again = prepared(&place.path(""), &bytes);
         assert!(compiled(again.source()), "{what}");
@@ -107,7 +120,10 @@ fn a_cache_others_may_write_is_not_used() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(place.path("cache"), mode).unwrap();
     let error = build().map(drop).unwrap_err();
-    assert!(error.code() == "engine::cache" && error.to_string().contains("others may write"), "{error}");
+    assert!(
+        error.code() == "engine::cache" && error.to_string().contains("others may write"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -129,7 +145,8 @@ fn many_processes_share_one_cache_and_one_log() {
     let runs = (CHILDREN * THREADS * CALLS) as u64;
     let summary = verified(&place.path(""));
     assert_eq!((summary.records, summary.recovered), (runs * 4, 0));
-    let mut ids: Vec<_> = records(&place).into_iter().filter_map(|record| record.entry.run).collect();
+    let mut ids: Vec<_> =
+        records(&place).into_iter().filter_map(|record| record.entry.run).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len() as u64, runs, "each run has a name of its own");
@@ -144,7 +161,10 @@ fn work(root: &Path) {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..CALLS {
-                    assert_eq!(greet(&prepared(root, &bytes)).unwrap(), CallResult::Ok(json!("hello you")));
+                    assert_eq!(
+                        greet(&prepared(root, &bytes)).unwrap(),
+                        CallResult::Ok(json!("hello you"))
+                    );
                 }
             });
         }
@@ -167,11 +187,15 @@ fn told(place: &Place) -> Vec<(String, String, Option<Decision>)> {
 fn every_decision_and_effect_of_a_run_is_in_the_log() {
     let (allow, forbid) = (Some(Decision::Allow), Some(Decision::Forbid));
     let has = |place: &Place, operation: &str, target: &str, decision: Option<Decision>| {
-        let found = told(place).iter().any(|(o, t, d)| o == operation && t == target && *d == decision);
+        let found =
+            told(place).iter().any(|(o, t, d)| o == operation && t == target && *d == decision);
         assert!(found, "{operation} {target} {decision:?} in {:#?}", told(place));
     };
     let place = Place::new();
-    one(Run::command("write-file", ["/ws", "new.txt"]).at(&place).grant(write(".", "/ws")), &Expect::Succeeded("wrote"));
+    one(
+        Run::command("write-file", ["/ws", "new.txt"]).at(&place).grant(write(".", "/ws")),
+        &Expect::Succeeded("wrote"),
+    );
     has(&place, "fs.write", ".", allow);
     has(&place, "clock", "real", allow);
     has(&place, "fs.write.create", "/ws/new.txt", allow);
@@ -180,7 +204,10 @@ fn every_decision_and_effect_of_a_run_is_in_the_log() {
     assert_eq!(told(&place).last().unwrap().0, "run.end");
 
     let place = Place::new();
-    one(Run::command("write-file", ["/ws", "new.txt"]).at(&place).grant(read(".", "/ws")), &Expect::Refused("read-only"));
+    one(
+        Run::command("write-file", ["/ws", "new.txt"]).at(&place).grant(read(".", "/ws")),
+        &Expect::Refused("read-only"),
+    );
     has(&place, "fs.read", ".", allow);
     has(&place, "fs.write.open", "/ws/new.txt", forbid);
 
@@ -191,7 +218,10 @@ fn every_decision_and_effect_of_a_run_is_in_the_log() {
     assert!(told(&place).iter().all(|(operation, ..)| operation != "run.start"), "nothing ran");
 
     let place = Place::new();
-    let run = Run::command("write-file", ["/ws", "new.txt"]).at(&place).grant(write(".", "/ws")).unvouched();
+    let run = Run::command("write-file", ["/ws", "new.txt"])
+        .at(&place)
+        .grant(write(".", "/ws"))
+        .unvouched();
     one(run, &Expect::Error("policy::forbidden", &[]));
     has(&place, "fs.write", ".", forbid);
 
@@ -200,8 +230,14 @@ fn every_decision_and_effect_of_a_run_is_in_the_log() {
     has(&place, "run.end", "", forbid);
 
     let place = Place::new();
-    let kv = ringfence_capability::Capability::Kv { namespace: "box".parse().unwrap(), size_bytes: 4096 };
-    one(Run::command("kv-store", ["box", "key", "hidden"]).at(&place).grant(kv), &Expect::Succeeded(""));
+    let kv = ringfence_capability::Capability::Kv {
+        namespace: "box".parse().unwrap(),
+        size_bytes: 4096,
+    };
+    one(
+        Run::command("kv-store", ["box", "key", "hidden"]).at(&place).grant(kv),
+        &Expect::Succeeded(""),
+    );
     has(&place, "kv.set", "box", allow);
     let log = std::fs::read_to_string(place.path("state/audit.jsonl")).unwrap();
     assert!(!log.contains("hidden"), "values are not logged");
@@ -257,22 +293,32 @@ fn nothing_runs_when_it_cannot_be_recorded() {
 #[test]
 fn an_effect_that_cannot_be_recorded_does_not_happen() {
     let place = Place::new();
-    let kv = || ringfence_capability::Capability::Kv { namespace: "box".parse().unwrap(), size_bytes: 64 << 20 };
+    let kv = || ringfence_capability::Capability::Kv {
+        namespace: "box".parse().unwrap(),
+        size_bytes: 64 << 20,
+    };
     let log = place.path("state/audit.jsonl");
+    let ended = AtomicBool::new(false);
     let end: Ended = std::thread::scope(|scope| {
         scope.spawn(|| {
             // Waits for the first effects, then puts a directory in the place of the log.
             while std::fs::metadata(&log).map_or(0, |found| found.len()) < 16 << 10 {
+                assert!(!ended.load(Ordering::SeqCst), "the run ended before it did anything");
                 std::thread::yield_now();
             }
             std::fs::rename(&log, place.path("state/aside")).unwrap();
             std::fs::create_dir(&log).unwrap();
         });
         let run = Run::command("kv-hog", ["box", "1000000", "1"]).at(&place).grant(kv());
-        block_on(run.end())
+        let end = block_on(run.end());
+        ended.store(true, Ordering::SeqCst);
+        end
     });
     let (outcome, detail) = end.line().unwrap();
-    let end = end.expect("kv-hog without a log", &Expect::Error("runtime::not-recorded", &["nothing was run"]));
+    let end = end.expect(
+        "kv-hog without a log",
+        &Expect::Error("runtime::not-recorded", &["nothing was run"]),
+    );
     drop(end);
     assert_eq!(outcome, "refused");
     // What was stored is what was recorded: no value came after the log was gone.
@@ -282,7 +328,8 @@ fn an_effect_that_cannot_be_recorded_does_not_happen() {
     assert!(stored <= recorded, "{stored} stored, {recorded} recorded");
     std::fs::remove_dir(&log).unwrap();
     let one_more = |key: String| {
-        let run = Run::command("kv-other-namespace", ["box".to_owned(), key]).at(&place).grant(kv());
+        let run =
+            Run::command("kv-other-namespace", ["box".to_owned(), key]).at(&place).grant(kv());
         block_on(run.end()).line().unwrap().0
     };
     assert_eq!(one_more(format!("key-{}", stored - 1)), "succeeded");

@@ -45,8 +45,8 @@ fn serve(guest: &str, limits: Limits, requests: &[String]) -> (Vec<(String, Vec<
             answers.push(ask(address, request.clone()).await);
         }
         stop.send(()).unwrap();
-        let served = tokio::time::timeout(Duration::from_secs(20), server).await;
-        (answers, served.expect("the server ends when it is told to").unwrap().unwrap())
+        let total = tokio::time::timeout(Duration::from_secs(20), server).await;
+        (answers, total.expect("the server ends when it is told to").unwrap().unwrap())
     })
 }
 
