@@ -64,7 +64,9 @@ pub(crate) fn all(options: &Options, scratch: &Path) -> Result<Vec<Case>, Box<dy
     if let (Some(wasmtime), Some(command)) = (&options.wasmtime, &files.command) {
         cases.push(peer(wasmtime, command, scratch)?);
     }
-    for (name, program, args) in [("`node -e 0`", "node", ["-e", "0"]), ("`python3 -c 0`", "python3", ["-c", "0"])] {
+    for (name, program, args) in
+        [("`node -e 0`", "node", ["-e", "0"]), ("`python3 -c 0`", "python3", ["-c", "0"])]
+    {
         if let Some(program) = on_path(program) {
             cases.push(Case::new(name, program, &[&args[0], &args[1]]));
         }
@@ -73,22 +75,37 @@ pub(crate) fn all(options: &Options, scratch: &Path) -> Result<Vec<Case>, Box<dy
 }
 
 /// Returns the cases of one build of the command.
-fn ringfence(program: &Path, suffix: &str, files: &Files, homes: &Path) -> Result<Vec<Case>, Box<dyn Error>> {
+fn ringfence(
+    program: &Path,
+    suffix: &str,
+    files: &Files,
+    homes: &Path,
+) -> Result<Vec<Case>, Box<dyn Error>> {
     let (state, cache, fresh) = (homes.join("state"), homes.join("cache"), homes.join("fresh"));
     let tool = |name: &str, plugin: &Path, input: &str, cache: &Path| {
         let name = format!("{name}{suffix}");
         let workspace = &files.workspace;
-        let args: [&dyn AsRef<std::ffi::OsStr>; 8] =
-            [&"run", &plugin, &"--workspace", &workspace, &"--profile", &"read-only", &"--input", &input];
+        let args: [&dyn AsRef<std::ffi::OsStr>; 8] = [
+            &"run",
+            &plugin,
+            &"--workspace",
+            &workspace,
+            &"--profile",
+            &"read-only",
+            &"--input",
+            &input,
+        ];
         let mut case = Case::new(&name, program, &args);
         case.env = homes_of(&state, cache);
         case
     };
-    let mut cases = vec![Case::new(&format!("`ringfence --version`{suffix}"), program, &[&"--version"])];
+    let mut cases =
+        vec![Case::new(&format!("`ringfence --version`{suffix}"), program, &[&"--version"])];
     cases.push(tool("`ringfence run word-count`", &files.word_count, COUNT, &cache));
     cases.push(tool("`ringfence run text-search`", &files.text_search, SEARCH, &cache));
     if let Some(command) = &files.command {
-        let args: [&dyn AsRef<std::ffi::OsStr>; 4] = [&"run", command, &"--workspace", &files.workspace];
+        let args: [&dyn AsRef<std::ffi::OsStr>; 4] =
+            [&"run", command, &"--workspace", &files.workspace];
         let mut case = Case::new(&format!("`ringfence run echo.wasm`{suffix}"), program, &args);
         case.env = homes_of(&state, &cache);
         cases.push(case);
@@ -96,7 +113,8 @@ fn ringfence(program: &Path, suffix: &str, files: &Files, homes: &Path) -> Resul
     for case in &cases {
         warm_up(case)?;
     }
-    let mut first = tool("first `ringfence run word-count`, compiles", &files.word_count, COUNT, &fresh);
+    let mut first =
+        tool("first `ringfence run word-count`, compiles", &files.word_count, COUNT, &fresh);
     first.before = Box::new(move || match fs::remove_dir_all(&fresh) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -114,7 +132,9 @@ fn warm_up(case: &Case) -> Result<(), Box<dyn Error>> {
     for _ in 0..WARM_UP {
         let output = case.command().stdin(std::process::Stdio::null()).output()?;
         if !output.status.success() {
-            return Err(format!("{}: {}", case.name, String::from_utf8_lossy(&output.stderr)).into());
+            return Err(
+                format!("{}: {}", case.name, String::from_utf8_lossy(&output.stderr)).into()
+            );
         }
     }
     Ok(())
@@ -123,7 +143,8 @@ fn warm_up(case: &Case) -> Result<(), Box<dyn Error>> {
 /// Returns wasmtime's own command on the same component, compiled beforehand.
 fn peer(wasmtime: &Path, command: &Path, scratch: &Path) -> Result<Case, Box<dyn Error>> {
     let compiled = scratch.join("echo.cwasm");
-    let output = Command::new(wasmtime).arg("compile").arg("-o").arg(&compiled).arg(command).output()?;
+    let output =
+        Command::new(wasmtime).arg("compile").arg("-o").arg(&compiled).arg(command).output()?;
     if !output.status.success() {
         return Err(format!("wasmtime compile: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -152,7 +173,9 @@ fn files(scratch: &Path) -> Result<Files, Box<dyn Error>> {
         fs::copy(echo, &copy)?;
         Some(copy)
     } else {
-        eprintln!("no command to compare with wasmtime: build it with `cargo run -p xtask -- guests`");
+        eprintln!(
+            "no command to compare with wasmtime: build it with `cargo run -p xtask -- guests`"
+        );
         None
     };
     Ok(Files { workspace, word_count, text_search, command })
@@ -162,13 +185,18 @@ fn build(template: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--quiet", "--target", "wasm32-wasip2"]);
     cargo.current_dir(template).env("CARGO_TARGET_DIR", target);
-    if cargo.status()?.success() { Ok(()) } else { Err("the plugin `word-count` does not build".into()) }
+    if cargo.status()?.success() {
+        Ok(())
+    } else {
+        Err("the plugin `word-count` does not build".into())
+    }
 }
 
 /// Returns the program itself where the one found first is a script that only starts it.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let all = std::env::split_paths(&path).map(|dir| dir.join(name));
-    let is_program = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"));
+    let is_program =
+        |path: &PathBuf| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"));
     all.into_iter().find(is_program)
 }

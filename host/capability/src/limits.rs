@@ -68,7 +68,7 @@ limits! {
     tables, Tables, "tables", 32, Count, "tables";
     table_elements, TableElements, "table-elements", 100_000, Count, "elements of all tables together";
     instances, Instances, "instances", 64, Count, "core instances inside the component";
-    resources, Resources, "resources", 10_000, Count, "live resource handles the host holds for the guest";
+    resources, Resources, "resources", 4_096, Count, "live resource handles the host holds for the guest";
     stack_bytes, Stack, "stack", 512 * KIB, Bytes, "WebAssembly stack";
     cpu_ms, CpuTime, "cpu-time", 10_000, Millis, "processor time spent in the guest and its host calls";
     wall_ms, WallTime, "wall-time", 30_000, Millis, "time from start to end, host calls included";

@@ -142,7 +142,9 @@ fn http(text: &str, methods: MethodClass) -> Result<Capability, CliError> {
 fn host_and_port(text: &str) -> Result<(HostPattern, Option<u16>), CliError> {
     if let Some((_, rest)) = text.split_once("://") {
         let host = rest.split('/').next().unwrap_or(rest);
-        return Err(CliError::Usage(format!("`{text}` is a URL; write a host alone, such as `{host}`")));
+        return Err(CliError::Usage(format!(
+            "`{text}` is a URL; write a host alone, such as `{host}`"
+        )));
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),

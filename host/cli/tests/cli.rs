@@ -95,12 +95,36 @@ fn a_tool_prints_its_result_and_nothing_else() {
 #[test]
 fn every_kind_of_end_has_its_exit_code() {
     let fixture = Fixture::new();
-    check(&fixture, &["run", "trap.wasm"], 1, "", &["error[engine::trap]: the plugin crashed", "unreachable"]);
-    check(&fixture, &["run", "add.wasm", "--input", "{}"], 2, "", &["error[engine::input]", "input.a: expected an integer"]);
+    check(
+        &fixture,
+        &["run", "trap.wasm"],
+        1,
+        "",
+        &["error[engine::trap]: the plugin crashed", "unreachable"],
+    );
+    check(
+        &fixture,
+        &["run", "add.wasm", "--input", "{}"],
+        2,
+        "",
+        &["error[engine::input]", "input.a: expected an integer"],
+    );
     let limited = ["run", "spin.wasm", "--limit", "cpu-time=50ms"];
-    check(&fixture, &limited, 4, "", &["error[engine::limit]", "`cpu-time` of 50ms", "--limit cpu-time=100ms"]);
+    check(
+        &fixture,
+        &limited,
+        4,
+        "",
+        &["error[engine::limit]", "`cpu-time` of 50ms", "--limit cpu-time=100ms"],
+    );
     let refused = ["run", "add.wasm", "--dir", "/etc::/etc:ro"];
-    check(&fixture, &refused, 3, "", &["error[policy::forbidden]", "fs.read:/etc", "--profile read-only"]);
+    check(
+        &fixture,
+        &refused,
+        3,
+        "",
+        &["error[policy::forbidden]", "fs.read:/etc", "--profile read-only"],
+    );
 }
 
 #[test]
@@ -140,7 +164,10 @@ fn what_is_no_plugin_is_told_apart() {
     fixture.write("elf.wasm", b"\x7fELF\x02\x01\x01");
     fixture.write("packed.rfz", b"anything");
     fixture.write("dir/readme", b"no manifest here");
-    fixture.write("bad/plugin.toml", b"[plugin]\nname = \"bad\"\nversion = \"0.1.0\"\ncomponent = \"x.wasm\"\ncolour = 1\n");
+    fixture.write(
+        "bad/plugin.toml",
+        b"[plugin]\nname = \"bad\"\nversion = \"0.1.0\"\ncomponent = \"x.wasm\"\ncolour = 1\n",
+    );
     for (name, says) in [
         ("nowhere.wasm", &["there is no file or directory"][..]),
         ("empty.wasm", &["error[bundle::wrong-kind]", "empty"]),
@@ -162,8 +189,15 @@ fn a_wrong_policy_file_stops_everything_and_names_the_line() {
     let fixture = Fixture::new();
     let rule = "[[rule]]\ncapability = \"env\"\nscope = \"AWS_*\"\ndecision = \"forbid\"\n";
     fixture.write(".ringfence/policy.toml", rule.as_bytes());
-    check(&fixture, &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#], 2, "", &["reason", "policy.toml"]);
-    fixture.write(".ringfence/policy.toml", format!("{rule}reason = \"keys stay here\"\n").as_bytes());
+    check(
+        &fixture,
+        &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#],
+        2,
+        "",
+        &["reason", "policy.toml"],
+    );
+    fixture
+        .write(".ringfence/policy.toml", format!("{rule}reason = \"keys stay here\"\n").as_bytes());
     check(&fixture, &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#], 0, "2", &[]);
     let env = ["run", "add.wasm", "--env", "AWS_KEY=x", "--input", r#"{"a":1,"b":1}"#];
     check(&fixture, &env, 3, "", &["env:AWS_KEY", "policy.toml"]);
@@ -196,7 +230,13 @@ fn explain_and_run_agree() {
     ] {
         let explain = [&["explain"], args].concat();
         let run = [&["run"], args, &["--input", r#"{"a":1,"b":1}"#]].concat();
-        check(&fixture, &explain, code, if code == 0 { "It would run." } else { "It would not run." }, &[]);
+        check(
+            &fixture,
+            &explain,
+            code,
+            if code == 0 { "It would run." } else { "It would not run." },
+            &[],
+        );
         check(&fixture, &run, code, "", &[]);
     }
 }
@@ -204,7 +244,12 @@ fn explain_and_run_agree() {
 #[test]
 fn a_reader_that_goes_away_is_no_panic() {
     let fixture = Fixture::new();
-    let mut child = fixture.command(&["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = fixture
+        .command(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let done = child.wait_with_output().unwrap();
     assert!(!text(&done.stderr).contains("panicked"), "{}", text(&done.stderr));
@@ -213,7 +258,9 @@ fn a_reader_that_goes_away_is_no_panic() {
 #[test]
 fn every_command_has_help() {
     let fixture = Fixture::new();
-    for command in ["run", "call", "serve", "inspect", "explain", "audit", "policy", "doctor", "completions"] {
+    for command in
+        ["run", "call", "serve", "inspect", "explain", "audit", "policy", "doctor", "completions"]
+    {
         check(&fixture, &[command, "--help"], 0, "Usage: ringfence", &[]);
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

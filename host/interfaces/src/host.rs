@@ -87,7 +87,8 @@ impl wit::log::Host for HostCtx {
         };
         let message = self.text(&message)?;
         let clean = |(name, value): (String, String)| Ok((self.text(&name)?, self.text(&value)?));
-        let fields = fields.into_iter().take(FIELDS).map(clean).collect::<wasmtime::Result<Vec<_>>>()?;
+        let fields =
+            fields.into_iter().take(FIELDS).map(clean).collect::<wasmtime::Result<Vec<_>>>()?;
         self.observer.message(level, &message, &fields);
         Ok(())
     }

@@ -18,9 +18,7 @@ use ringfence_engine::Meter;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime_wasi_http::{
-    Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
-};
+use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::Effects;
 

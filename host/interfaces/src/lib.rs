@@ -19,8 +19,8 @@ mod source;
 mod state;
 
 pub use effect::{Effect, EffectSink, Effects, NotRecorded, Verdict};
+pub use fs::Blocking;
 pub use host::{Level, Observer};
 pub use link::{LinkError, LinkPlan, Refused, link};
 pub use output::{Output, Sink};
-pub use fs::Blocking;
 pub use state::{HostState, Setup};

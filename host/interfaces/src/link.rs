@@ -74,7 +74,9 @@ pub enum LinkError {
 
 /// Says what the first refused import is, what it needs, and how many more there are.
 fn told(refused: &[Refused], profile: &str) -> String {
-    let Some(first) = refused.first() else { return format!("what profile `{profile}` did not grant") };
+    let Some(first) = refused.first() else {
+        return format!("what profile `{profile}` did not grant");
+    };
     let needs: Vec<_> = first.needs.iter().map(|kind| format!("`{kind}`")).collect();
     let more = match refused.len() {
         1 => String::new(),
@@ -101,7 +103,10 @@ pub fn link(
             Answer::Link => add(&mut linker, import, authority, plan.plugin)?,
             Answer::Refuse(needs) => refused.push(Refused { import: import.to_owned(), needs }),
             Answer::Unknown => {
-                return Err(LinkError::Unknown { plugin: plan.plugin.to_owned(), import: import.to_owned() });
+                return Err(LinkError::Unknown {
+                    plugin: plan.plugin.to_owned(),
+                    import: import.to_owned(),
+                });
             }
         }
     }
@@ -211,16 +216,25 @@ impl Diagnostic for LinkError {
 /// Returns the manifest lines and the flag that would cover a refused import.
 fn way(refused: &Refused) -> String {
     let (request, flag) = match refused.needs.first() {
-        Some(Kind::FsRead | Kind::FsWrite) => ("capability = \"fs.read\", path = \".\"", "--dir .::/:ro"),
-        Some(Kind::HttpRead | Kind::HttpWrite) => ("capability = \"http\", hosts = [\"…\"]", "--http HOST"),
-        Some(Kind::Socket) => ("capability = \"socket\", addresses = [\"…\"]", "--socket ADDRESS:PORT"),
+        Some(Kind::FsRead | Kind::FsWrite) => {
+            ("capability = \"fs.read\", path = \".\"", "--dir .::/:ro")
+        }
+        Some(Kind::HttpRead | Kind::HttpWrite) => {
+            ("capability = \"http\", hosts = [\"…\"]", "--http HOST")
+        }
+        Some(Kind::Socket) => {
+            ("capability = \"socket\", addresses = [\"…\"]", "--socket ADDRESS:PORT")
+        }
         Some(Kind::Kv) => ("capability = \"kv\"", "--kv NAMESPACE"),
         Some(Kind::Config) => ("capability = \"config\", names = [\"…\"]", "--config NAME=VALUE"),
         Some(Kind::Clock) => ("capability = \"clock\"", "--clock real"),
         Some(Kind::Random) => ("capability = \"random\"", "--random real"),
         _ => ("…", "--help"),
     };
-    format!("for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml, or run with `{flag}`", refused.import)
+    format!(
+        "for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml, or run with `{flag}`",
+        refused.import
+    )
 }
 
 #[cfg(test)]

@@ -93,7 +93,9 @@ const SPECIAL: &[Row] = &[
     ("wasi:keyvalue/store", 0, kv::link_store),
     ("wasi:keyvalue/atomics", 0, kv::link_atomics),
     ("wasi:keyvalue/batch", 0, kv::link_batch),
-    ("wasi:config/store", 0, |l| wasmtime_wasi_config::add_to_linker(l, |s: &mut HostState| (&s.config).into())),
+    ("wasi:config/store", 0, |l| {
+        wasmtime_wasi_config::add_to_linker(l, |s: &mut HostState| (&s.config).into())
+    }),
     ("ringfence:host/log", 0, host::link_log),
     ("ringfence:host/progress", 0, host::link_progress),
     ("ringfence:host/limits", 0, host::link_limits),

@@ -7,9 +7,9 @@ use std::time::Instant;
 use ringfence_capability::{Capability, Fidelity, GrantSet, Kind, Limit};
 use ringfence_engine::{Limiter, Meter};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -73,7 +73,7 @@ impl HostState {
         let resources = usize::try_from(setup.meter.limits().of(Limit::Resources));
         table.set_max_capacity(resources.unwrap_or(usize::MAX));
         let mut wasi = WasiCtx::builder();
-                wasi.args(&setup.args).envs(&setup.env).stdout(setup.stdout).stderr(setup.stderr);
+        wasi.args(&setup.args).envs(&setup.env).stdout(setup.stdout).stderr(setup.stderr);
         if let Some(stdin) = setup.stdin {
             wasi.stdin(MemoryInputPipe::new(stdin));
         }
@@ -101,7 +101,7 @@ impl HostState {
             },
             fs,
             kv: setup.kv,
-            http_ctx: WasiHttpCtx::new(),
+            http_ctx: http_ctx(),
             http_hooks: setup.http,
             limiter: Limiter::new(setup.meter),
         }
@@ -118,11 +118,26 @@ impl HostState {
     }
 }
 
+/// The most one list of HTTP headers may hold: times the `resources` limit, 128 MiB of the host.
+const FIELDS_BYTES: usize = 32 * 1024;
+
+fn http_ctx() -> WasiHttpCtx {
+    let mut ctx = WasiHttpCtx::new();
+    ctx.set_field_size_limit(FIELDS_BYTES);
+    ctx
+}
+
 /// Sets the clocks and random numbers to what was granted.
 fn sources(wasi: &mut WasiCtxBuilder, grants: &GrantSet) {
     let fixed = |kind| {
         let mut granted = grants.of_kind(kind);
-        granted.any(|c| matches!(c, Capability::Clock(Fidelity::Deterministic) | Capability::Random(Fidelity::Deterministic)))
+        granted.any(|c| {
+            matches!(
+                c,
+                Capability::Clock(Fidelity::Deterministic)
+                    | Capability::Random(Fidelity::Deterministic)
+            )
+        })
     };
     if fixed(Kind::Clock) {
         wasi.wall_clock(source::SteppingClock::default());

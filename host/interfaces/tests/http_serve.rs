@@ -48,7 +48,8 @@ impl WasiHttpView for State {
 
 fn handler(name: &str) -> (Engine, HttpHandler<State>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/out");
-    let bytes = std::fs::read(path.join(format!("{name}.wasm"))).expect("`cargo xtask guests` builds it");
+    let bytes =
+        std::fs::read(path.join(format!("{name}.wasm"))).expect("`cargo xtask guests` builds it");
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     let engine = Engine::new(&config).unwrap();
@@ -75,21 +76,28 @@ async fn ask(name: &str, path: &str, limits: Limits) -> Seen {
     let request = request.body(Full::new(Bytes::from_static(b"question"))).unwrap();
     let (told, ended) = oneshot::channel();
     let (counted, wall) = (Arc::clone(&meter), limits.wall_time());
-    let answer = handler.answer(request, Arc::clone(&meter), move |call: HttpCall<State>| async move {
-        let rules = HttpRules::default();
-        let hooks = HttpHooks::new(HttpConfig::new(rules, Arc::clone(&counted), Arc::new(Deaf)));
-        let (table, wasi, http) = (ResourceTable::new(), WasiCtx::builder().build(), WasiHttpCtx::new());
-        let mut store = Store::new(&engine, State { table, wasi, http, hooks });
-        let result = tokio::time::timeout(wall, call.run(&mut store)).await;
-        let result = result.unwrap_or_else(|_| Err(counted.reach(Limit::WallTime).into()));
-        let result = result.map_err(|error| EngineError::from_run(error, &counted));
-        let _ = told.send(result.as_ref().map_or_else(|error| Err(error.to_string()), |()| Ok(())));
-        result
-    });
+    let answer =
+        handler.answer(request, Arc::clone(&meter), move |call: HttpCall<State>| async move {
+            let rules = HttpRules::default();
+            let hooks =
+                HttpHooks::new(HttpConfig::new(rules, Arc::clone(&counted), Arc::new(Deaf)));
+            let (table, wasi, http) =
+                (ResourceTable::new(), WasiCtx::builder().build(), WasiHttpCtx::new());
+            let mut store = Store::new(&engine, State { table, wasi, http, hooks });
+            let result = tokio::time::timeout(wall, call.run(&mut store)).await;
+            let result = result.unwrap_or_else(|_| Err(counted.reach(Limit::WallTime).into()));
+            let result = result.map_err(|error| EngineError::from_run(error, &counted));
+            let _ =
+                told.send(result.as_ref().map_or_else(|error| Err(error.to_string()), |()| Ok(())));
+            result
+        });
     let answer = match answer.await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
-            Ok(Response::from_parts(parts, body.collect().await.map(http_body_util::Collected::to_bytes)))
+            Ok(Response::from_parts(
+                parts,
+                body.collect().await.map(http_body_util::Collected::to_bytes),
+            ))
         }
         Err(error) => Err(error),
     };

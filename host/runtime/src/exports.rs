@@ -71,7 +71,10 @@ pub(crate) fn all(engine: &Engine, component: &Component) -> Vec<Export> {
 }
 
 /// Returns every exported resource type by the name its functions and schemas use.
-pub(crate) fn resources(engine: &Engine, component: &Component) -> Vec<(String, ComponentExportIndex)> {
+pub(crate) fn resources(
+    engine: &Engine,
+    component: &Component,
+) -> Vec<(String, ComponentExportIndex)> {
     let mut found = Vec::new();
     let mut add = |parent: Option<&ComponentExportIndex>, name: &str, item: &ComponentItem| {
         if let ComponentItem::Resource(_) = item

@@ -129,7 +129,18 @@ impl Host {
         }
         let exports = exports::all(&engine, &loaded.component);
         let kind = exports::kind(&engine, &loaded.component);
-        Prepared::new(self, engine, plugin, plan, options, identity, linked?, exports, kind, loaded.source)
+        Prepared::new(
+            self,
+            engine,
+            plugin,
+            plan,
+            options,
+            identity,
+            linked?,
+            exports,
+            kind,
+            loaded.source,
+        )
     }
 
     /// Tells whether the plugin's machine code is ready, or `prepare` will have to compile it.

@@ -87,10 +87,8 @@ impl Prepared {
         self.need(PluginKind::HttpHandler)?;
         let runs = usize::try_from(options.concurrency.max(1)).unwrap_or(1);
         let server = Arc::new(Server {
-            handler: HttpHandler::new(self.pre.clone()).map_err(|source| LinkError::Mismatch {
-                plugin: self.display.clone(),
-                source,
-            })?,
+            handler: HttpHandler::new(self.pre.clone())
+                .map_err(|source| LinkError::Mismatch { plugin: self.display.clone(), source })?,
             prepared: self,
             places: Arc::new(Semaphore::new(runs)),
             answered: AtomicU64::new(0),

@@ -102,8 +102,7 @@ fn cache(global: &Global) -> Result<String, String> {
     let Some(path) = places::cache(global).map_err(|error| whole(&error))? else {
         return Err("switched off with `--no-cache`: every run compiles".to_owned());
     };
-    let host =
-        ringfence::Host::builder().cache(&path).build().map_err(|error| whole(&error))?;
+    let host = ringfence::Host::builder().cache(&path).build().map_err(|error| whole(&error))?;
     let stats = host.cache_stats();
     Ok(format!("{}: {} components, {} MiB", path.display(), stats.entries, stats.size_bytes >> 20))
 }

@@ -325,11 +325,7 @@ impl Observer for Talk {
             said = format!("{said} {name}={value}");
         }
         let level = format!("{level:?}").to_lowercase();
-        let _ = writeln!(
-            anstream::stderr().lock(),
-            "plugin {level}: {}",
-            visible(&said)
-        );
+        let _ = writeln!(anstream::stderr().lock(), "plugin {level}: {}", visible(&said));
     }
 
     fn progress(&self, done: f64, total: Option<f64>, note: &str) {

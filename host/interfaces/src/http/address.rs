@@ -147,7 +147,8 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     // address inside, and the range must not be used for others.
     if inside([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96) {
         let [.., a, b, c, d] = address.octets();
-        return special_v4(Ipv4Addr::new(a, b, c, d)).map(|_| "NAT64 of an address that is not public");
+        return special_v4(Ipv4Addr::new(a, b, c, d))
+            .map(|_| "NAT64 of an address that is not public");
     }
     let known = SPECIAL_V6.iter().find(|(base, length, _)| inside(*base, *length));
     match known {
@@ -236,13 +237,32 @@ mod tests {
     #[test]
     fn the_neighbours_of_special_ranges_are_public() {
         for text in [
-            "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
-            "128.0.0.0", "169.253.255.255", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.167.255.255",
-            "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2001:200::1",
-            "2606:4700::1111", "2003::1", "64:ff9b::808:808",
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.255.255",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2001:200::1",
+            "2606:4700::1111",
+            "2003::1",
+            "64:ff9b::808:808",
         ] {
             let address = text.parse().unwrap();
-            assert!(!AddressRules::public_only().check(address).unwrap().is_by_operator(), "{text}");
+            assert!(
+                !AddressRules::public_only().check(address).unwrap().is_by_operator(),
+                "{text}"
+            );
         }
     }
 

@@ -140,8 +140,10 @@ impl<'a> Call<'a> {
             // A name can carry data to whoever answers for its domain: looking it up is an effect.
             self.record(Effect::done(self.admitted.kind(), "resolve", host))?;
             let answer = timeout_at(deadline, self.config.resolver.resolve(host)).await;
-            let unresolved =
-                |_| Error::DnsError { rcode: Some("address not available".into()), info_code: None };
+            let unresolved = |_| Error::DnsError {
+                rcode: Some("address not available".into()),
+                info_code: None,
+            };
             answer.map_err(|_| Error::DnsTimeout)?.map_err(unresolved)?
         };
         if found.is_empty() {
@@ -153,7 +155,8 @@ impl<'a> Call<'a> {
 
     /// Turns the guest's head into what goes on the wire.
     fn prepare(&self, parts: &mut request::Parts, to: &[CheckedAddress]) -> Result<(), Error> {
-        headers::complete(&mut parts.headers, &self.admitted).map_err(|reason| self.refuse(reason))?;
+        headers::complete(&mut parts.headers, &self.admitted)
+            .map_err(|reason| self.refuse(reason))?;
         let private = self.admitted.is_tls() || to.iter().all(|address| address.is_by_operator());
         let host = self.admitted.host();
         for secret in self.config.secrets.iter().filter(|_| private) {
@@ -197,7 +200,8 @@ impl<'a> Call<'a> {
             }
         };
         let response = response.map_err(|_| Error::ConnectionReadTimeout)?;
-        let response = response.map_err(|error| failure.take().unwrap_or_else(|| from_hyper(&error)))?;
+        let response =
+            response.map_err(|error| failure.take().unwrap_or_else(|| from_hyper(&error)))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::HttpUpgradeFailed);
         }

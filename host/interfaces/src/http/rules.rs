@@ -109,7 +109,9 @@ impl HttpRules {
                 Capability::Http { host, port, methods } => {
                     rules.http.push((host.clone(), *port, *methods));
                 }
-                Capability::Secret { name, host } => rules.secrets.push((name.clone(), host.clone())),
+                Capability::Secret { name, host } => {
+                    rules.secrets.push((name.clone(), host.clone()))
+                }
                 _ => {}
             }
         }
@@ -125,7 +127,8 @@ impl HttpRules {
     /// Says nothing about addresses, headers or the body; those are checked when it is sent. The
     /// host never follows a redirect: a guest that does sends a new request, which comes here.
     pub fn check(&self, method: &Method, uri: &Uri) -> Result<Admitted, Refusal> {
-        let (host, port, tls) = target(uri).map_err(|reason| Refusal::new(reason, "(unreadable)"))?;
+        let (host, port, tls) =
+            target(uri).map_err(|reason| Refusal::new(reason, "(unreadable)"))?;
         let class =
             if headers::only_reads(method) { MethodClass::Read } else { MethodClass::Write };
         let mut admitted = Admitted { host, port, tls, class, body: BodyRule::None };

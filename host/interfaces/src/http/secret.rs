@@ -74,7 +74,8 @@ impl AttachedSecret {
         if headers::is_forbidden(&header) || header == http::header::CONTENT_LENGTH {
             return fail("the host sets this header itself");
         }
-        let Some((before, after)) = format.split_once("{}").filter(|(_, rest)| !rest.contains("{}"))
+        let Some((before, after)) =
+            format.split_once("{}").filter(|(_, rest)| !rest.contains("{}"))
         else {
             return fail("its format has `{}` once, where the secret goes");
         };
@@ -145,9 +146,19 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn secret(header: &'static str, format: &str, value: &str) -> Result<AttachedSecret, SecretError> {
+    fn secret(
+        header: &'static str,
+        format: &str,
+        value: &str,
+    ) -> Result<AttachedSecret, SecretError> {
         let (name, host) = ("TOKEN".parse().unwrap(), "example.com".parse().unwrap());
-        AttachedSecret::new(name, host, HeaderName::from_static(header), format, SecretValue::new(value))
+        AttachedSecret::new(
+            name,
+            host,
+            HeaderName::from_static(header),
+            format,
+            SecretValue::new(value),
+        )
     }
 
     #[test]

@@ -185,7 +185,9 @@ impl<T: WasiHttpView + Send + 'static> HttpCall<T> {
         let finishing = waiting.finishing();
         let calling: BoxFuture<'_, wasmtime::Result<()>> = match handler {
             Version::P2(proxy) => call_p2(proxy, store, request, answer).boxed(),
-            Version::P3(service) => call_p3(service, store, request, answer, waiting.clone()).boxed(),
+            Version::P3(service) => {
+                call_p3(service, store, request, answer, waiting.clone()).boxed()
+            }
         };
         tokio::select! {
             biased;
@@ -234,8 +236,7 @@ async fn call_p3<T: WasiHttpView + Send + 'static>(
                     return Ok(());
                 }
             };
-            let response =
-                accessor.with(|access| response.into_http(access, async { Ok(()) }))?;
+            let response = accessor.with(|access| response.into_http(access, async { Ok(()) }))?;
             let _ = answer.send(Ok(response));
             // The guest makes the body while it is read, and only inside this loop.
             waiting.passed().await;

@@ -38,7 +38,8 @@ impl Roots {
         stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Error> {
         // Takes an address too, which is then looked for in the certificate.
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
         let connector = TlsConnector::from(self.config()?);
         connector.connect(name, stream).await.map_err(|error| as_wasi(&error))
     }
@@ -46,7 +47,11 @@ impl Roots {
 
 impl std::fmt::Debug for Roots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.config.is_some() { "Roots(Mozilla and one more)" } else { "Roots(Mozilla)" })
+        f.write_str(if self.config.is_some() {
+            "Roots(Mozilla and one more)"
+        } else {
+            "Roots(Mozilla)"
+        })
     }
 }
 

@@ -21,7 +21,13 @@ const NOTHING: Case<'_> = Case { granted: &[], without: &[], unused: &[] };
 fn check(import: &str, authority: bool, case: &Case<'_>) -> String {
     let grants = grants(case.granted.iter().cloned());
     let unused: Vec<_> = case.unused.iter().map(ToString::to_string).collect();
-    let plan = LinkPlan { grants: &grants, without: case.without, unused: &unused, plugin: "p", profile: "offline" };
+    let plan = LinkPlan {
+        grants: &grants,
+        without: case.without,
+        unused: &unused,
+        plugin: "p",
+        profile: "offline",
+    };
     match answer(import, authority, &plan) {
         Answer::Link => "link".to_owned(),
         Answer::Unknown => "unknown".to_owned(),
@@ -82,7 +88,10 @@ fn what_is_optional_or_never_used_is_linked_only_where_it_can_say_denied() {
 fn an_interface_imported_for_its_types_alone_needs_no_grant() {
     assert_eq!(check("wasi:clocks/wall-clock@0.2.6", false, &NOTHING), "link");
     let granted = [Capability::Clock(Fidelity::Real)];
-    assert_eq!(check("wasi:clocks/wall-clock@0.2.6", true, &Case { granted: &granted, ..NOTHING }), "link");
+    assert_eq!(
+        check("wasi:clocks/wall-clock@0.2.6", true, &Case { granted: &granted, ..NOTHING }),
+        "link"
+    );
 }
 
 #[test]

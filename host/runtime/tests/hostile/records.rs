@@ -57,7 +57,12 @@ type Spoil = fn(&Place);
 /// What can happen to an entry of the cache.
 const SPOILS: &[(&str, Spoil)] = &[
     ("cut", |p| {
-        std::fs::File::options().write(true).open(entry(p, "cwasm")).unwrap().set_len(4096).unwrap()
+        std::fs::File::options()
+            .write(true)
+            .open(entry(p, "cwasm"))
+            .unwrap()
+            .set_len(4096)
+            .unwrap();
     }),
     ("emptied", |p| std::fs::write(entry(p, "cwasm"), b"").unwrap()),
     ("other bytes", |p| std::fs::write(entry(p, "cwasm"), vec![0x90; 65_536]).unwrap()),
@@ -83,7 +88,7 @@ const SPOILS: &[(&str, Spoil)] = &[
     }),
     ("no stamp", |p| std::fs::remove_file(entry(p, "stamp")).unwrap()),
     ("another stamp", |p| {
-        std::fs::write(entry(p, "stamp"), "ringfence-code 1 0 0 0 0 0\n").unwrap()
+        std::fs::write(entry(p, "stamp"), "ringfence-code 1 0 0 0 0 0\n").unwrap();
     }),
     ("a huge stamp", |p| std::fs::write(entry(p, "stamp"), vec![b'1'; 1 << 20]).unwrap()),
 ];

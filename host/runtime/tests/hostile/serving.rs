@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence::{Limits, RunOptions, Served, ServeOptions};
+use ringfence::{Limits, RunOptions, ServeOptions, Served};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,7 +16,8 @@ async fn ask(address: std::net::SocketAddr, request: String) -> (String, Vec<u8>
     let mut answer = Vec::new();
     // A server that breaks a response off resets the connection: what came before counts.
     let _ = stream.read_to_end(&mut answer).await;
-    let head_end = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    let head_end =
+        answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
     let body = answer.split_off(head_end);
     let head = String::from_utf8_lossy(&answer);
     (head.lines().next().unwrap_or_default().to_owned(), body)
@@ -28,12 +29,14 @@ fn get(path: &str) -> String {
 
 /// Serves `guest`, makes the requests one after the other, ends gracefully, and returns the answers.
 fn serve(guest: &str, limits: Limits, requests: &[String]) -> (Vec<(String, Vec<u8>)>, Served) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.unwrap().block_on(async {
         let place = Place::new();
         let host = place.host(limits);
         let plugin = ringfence::Host::open_bytes(guest_bytes(guest), guest).unwrap();
-        let prepared = Arc::new(host.prepare(&plugin, RunOptions::default()).unwrap().for_serving());
+        let prepared =
+            Arc::new(host.prepare(&plugin, RunOptions::default()).unwrap().for_serving());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -83,7 +86,10 @@ fn an_answer_without_end_is_cut_at_the_output_limit() {
         let (answers, _) = serve(guest, quick(), &[get("/1"), get("/")]);
         // The body may come in chunks: the framing adds a little.
         let whole = answers[0].1.len();
-        assert!((1 << 20..(1 << 20) + (1 << 16)).contains(&whole), "{guest}: {whole} bytes of 1 MiB");
+        assert!(
+            (1 << 20..(1 << 20) + (1 << 16)).contains(&whole),
+            "{guest}: {whole} bytes of 1 MiB"
+        );
         let cut = answers[1].1.len();
         assert!(cut <= (2 << 20) + (1 << 16), "{guest}: {cut} bytes passed a limit of 2 MiB");
     }
@@ -92,7 +98,8 @@ fn an_answer_without_end_is_cut_at_the_output_limit() {
 #[test]
 fn a_handler_that_fails_is_an_error_of_the_gateway_and_harms_no_other_request() {
     for guest in ["http-silent", "http-trap"] {
-        let (answers, served) = serve(guest, quick(), &[get("/"), get("/answer"), get("/"), get("/answer")]);
+        let (answers, served) =
+            serve(guest, quick(), &[get("/"), get("/answer"), get("/"), get("/answer")]);
         let statuses: Vec<_> = answers.iter().map(|(status, _)| status.as_str()).collect();
         let (bad, good) = ("HTTP/1.1 502 Bad Gateway", "HTTP/1.1 200 OK");
         assert_eq!(statuses, [bad, good, bad, good], "{guest}");
@@ -107,35 +114,45 @@ fn a_request_body_over_the_budget_is_not_taken() {
     let limits = Limits { request_bytes: 4, ..quick() };
     let post = |body: &str| {
         let length = body.len();
-        format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
     };
     let (answers, _) = serve("http-echo", limits, &[post("four"), post("five!")]);
-    let echoed = |answer: &(String, Vec<u8>), body| String::from_utf8_lossy(&answer.1).contains(body);
+    let echoed =
+        |answer: &(String, Vec<u8>), body| String::from_utf8_lossy(&answer.1).contains(body);
     assert!(echoed(&answers[0], "four") && !echoed(&answers[1], "five!"), "{answers:?}");
 }
 
 #[test]
 fn a_request_for_no_host_or_two_is_refused() {
-    let two = "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\nConnection: close\r\n\r\n".to_owned();
+    let two = "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\nConnection: close\r\n\r\n"
+        .to_owned();
     let none = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned();
     let (answers, _) = serve("http-echo", quick(), &[two, none, get("/")]);
     let statuses: Vec<_> = answers.iter().map(|(status, _)| status.as_str()).collect();
-    assert_eq!(statuses, ["HTTP/1.1 400 Bad Request", "HTTP/1.1 400 Bad Request", "HTTP/1.1 200 OK"]);
+    assert_eq!(
+        statuses,
+        ["HTTP/1.1 400 Bad Request", "HTTP/1.1 400 Bad Request", "HTTP/1.1 200 OK"]
+    );
 }
 
 #[test]
 fn more_requests_than_places_wait_their_turn() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let answers = runtime.unwrap().block_on(async {
         let place = Place::new();
         let plugin = ringfence::Host::open_bytes(guest_bytes("http-echo"), "http-echo").unwrap();
         let host = place.host(Limits::default());
-        let prepared = Arc::new(host.prepare(&plugin, RunOptions::default()).unwrap().for_serving());
+        let prepared =
+            Arc::new(host.prepare(&plugin, RunOptions::default()).unwrap().for_serving());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let options = ServeOptions { concurrency: 2, ..ServeOptions::default() };
         let server = tokio::spawn(prepared.serve(listener, options, std::future::pending()));
-        let clients: Vec<_> = (0..64).map(|n| tokio::spawn(ask(address, get(&format!("/{n}"))))).collect();
+        let clients: Vec<_> =
+            (0..64).map(|n| tokio::spawn(ask(address, get(&format!("/{n}"))))).collect();
         let mut answers = Vec::new();
         for client in clients {
             answers.push(client.await.unwrap().0);

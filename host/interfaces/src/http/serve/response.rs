@@ -121,7 +121,8 @@ impl Body for ServedBody {
                 return Poll::Ready(None);
             }
         };
-        let length = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+        let length =
+            frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
         let Some(left) = this.left.checked_sub(length) else {
             let over = this.meter.reach(Limit::Output);
             return this.fail(Error::HttpResponseBodySize(Some(over.most)));
@@ -144,7 +145,8 @@ impl Body for ServedBody {
 impl Drop for ServedBody {
     fn drop(&mut self) {
         // A server does not ask for the end of a body whose length it knows.
-        let ended = |guest: &WasiBody| guest.is_end_stream() || guest.size_hint().exact() == Some(0);
+        let ended =
+            |guest: &WasiBody| guest.is_end_stream() || guest.size_hint().exact() == Some(0);
         let ended = self.expected == Some(0) || self.guest.as_ref().is_some_and(ended);
         if ended && !self.failed {
             self.waiter.passed.send_replace(true);
