@@ -32,7 +32,9 @@ fn written_again(manifest: &Manifest) {
     let Ok(again) = manifest::parse(&text, "again.toml") else {
         panic!("not read again: {text}");
     };
-    let expected = Manifest { requests: Vec::new(), secrets: Vec::new(), ..manifest.clone() };
+    let mut expected = manifest.clone();
+    expected.requests.clear();
+    expected.secrets.clear();
     assert_eq!(again, expected, "{text}");
 }
 
