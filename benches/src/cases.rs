@@ -62,7 +62,7 @@ pub(crate) fn all(options: &Options, scratch: &Path) -> Result<Vec<Case>, Box<dy
         cases.extend(ringfence(program, suffix, &files, &homes)?);
     }
     if let (Some(wasmtime), Some(command)) = (&options.wasmtime, &files.command) {
-        cases.push(peer(wasmtime, command, scratch)?);
+        cases.push(peer(wasmtime, command, &files.workspace, scratch)?);
     }
     for (name, program, args) in
         [("`node -e 0`", "node", ["-e", "0"]), ("`python3 -c 0`", "python3", ["-c", "0"])]
@@ -141,14 +141,16 @@ fn warm_up(case: &Case) -> Result<(), Box<dyn Error>> {
 }
 
 /// Returns wasmtime's own command on the same component, compiled beforehand.
-fn peer(wasmtime: &Path, command: &Path, scratch: &Path) -> Result<Case, Box<dyn Error>> {
+fn peer(wasmtime: &Path, command: &Path, workspace: &Path, scratch: &Path) -> Result<Case, Box<dyn Error>> {
     let compiled = scratch.join("echo.cwasm");
     let output =
         Command::new(wasmtime).arg("compile").arg("-o").arg(&compiled).arg(command).output()?;
     if !output.status.success() {
         return Err(format!("wasmtime compile: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    let args: [&dyn AsRef<std::ffi::OsStr>; 3] = [&"run", &"--allow-precompiled", &compiled];
+    let mapped = format!("{}::/", workspace.display());
+    let args: [&dyn AsRef<std::ffi::OsStr>; 5] =
+        [&"run", &"--allow-precompiled", &"--dir", &mapped, &compiled];
     let case = Case::new("`wasmtime run echo.cwasm`", wasmtime, &args);
     warm_up(&case)?;
     Ok(case)

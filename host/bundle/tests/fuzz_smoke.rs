@@ -247,7 +247,8 @@ const COMPONENTS: [&str; 4] = [
             (func (export "f") (param i32 i32) (result i32) (i32.const 0)))
         (core instance $i (instantiate $m))
         (func $f (param "text" string) (result (tuple u8 (option string)))
-            (canon lift (core func $i "f") (memory $i "memory") (realloc (func $i "realloc"))))
+            (canon lift (core func $i "f") (memory (core memory $i "memory"))
+                (realloc (core func $i "realloc"))))
         (export "f" (func $f)))"#,
     r#"(component
         (component $inner (type $v (variant (case "a") (case "b" (list u8)))) (export "v" (type $v)))

@@ -12,6 +12,8 @@ use ringfence_capability::{
 
 /// The longest reason: what a prompt shows in two lines.
 pub const MAX_REASON_CHARS: usize = 200;
+/// The longest path: a prompt shows all of it.
+const MAX_PATH_CHARS: usize = 1_024;
 /// The most single capabilities a manifest can ask for; a person must be able to look through them.
 pub const MAX_REQUESTS: usize = 500;
 /// The size of a key-value namespace that does not state one.
@@ -134,10 +136,10 @@ fn directory(
     start: usize,
 ) -> Result<Atom, BundleError> {
     let path_value = table.value("path");
-    let path = path_value.as_ref().map_or(Ok("."), Value::text)?;
+    let path = path_value.as_ref().map_or(Ok("."), |value| line(value, MAX_PATH_CHARS))?;
     let guest_value = table.value("guest");
     let guest = match &guest_value {
-        Some(value) => value.text()?.to_owned(),
+        Some(value) => line(value, MAX_PATH_CHARS)?.to_owned(),
         None if path.starts_with('/') => path.to_owned(),
         // Normalised by the scope, so `.` becomes `/`.
         None => format!("/{path}"),
