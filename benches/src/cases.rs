@@ -104,8 +104,17 @@ fn ringfence(
     cases.push(tool("`ringfence run word-count`", &files.word_count, COUNT, &cache));
     cases.push(tool("`ringfence run text-search`", &files.text_search, SEARCH, &cache));
     if let Some(command) = &files.command {
-        let args: [&dyn AsRef<std::ffi::OsStr>; 4] =
-            [&"run", command, &"--workspace", &files.workspace];
+        let mapped = format!("{}::/:ro", files.workspace.display());
+        let args: [&dyn AsRef<std::ffi::OsStr>; 8] = [
+            &"run",
+            command,
+            &"--workspace",
+            &files.workspace,
+            &"--profile",
+            &"read-only",
+            &"--dir",
+            &mapped,
+        ];
         let mut case = Case::new(&format!("`ringfence run echo.wasm`{suffix}"), program, &args);
         case.env = homes_of(&state, &cache);
         cases.push(case);

@@ -67,6 +67,8 @@ pub(crate) enum LogFormat {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+// A command is only built when it is used.
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Run a plugin: a command with its arguments, or a tool with JSON input
     #[command(after_help = RUN_EXAMPLES)]
@@ -245,6 +247,7 @@ pub(crate) struct Audit {
 
 /// What to do with the log.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum AuditCommand {
     /// Print records
     Show {
@@ -278,6 +281,7 @@ pub(crate) struct Policy {
 
 /// What to do with policies.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum PolicyCommand {
     /// Print the rules of a profile
     Show {

@@ -236,6 +236,8 @@ fn a_wrong_scope_is_refused_at_the_place_with_the_fix() {
     for (capability, keys, place, reason) in [
         ("fs.read", "path = \"../x\"", "8:8", "`..`"),
         ("fs.read", "guest = \"x\"", "8:9", "a guest path is absolute"),
+        ("fs.read", "path = \"a\\u001b[2J\"", "8:8", "control and direction characters"),
+        ("fs.read", "guest = \"/a\\u202e\"", "8:9", "control and direction characters"),
         ("http", "", "5:1", "has no `hosts`"),
         ("http", "hosts = []", "8:9", "it is empty"),
         ("http", "hosts = \"a.org\"", "8:9", "a list such as"),
