@@ -1,6 +1,6 @@
 //! What holds for any JSON as the input of functions of every type.
 
-use crate::told::told_in_plain_text;
+use crate::told::{plain, told};
 use ringfence_engine::value::{CallResult, Handles, params_from_json, result_to_json};
 use serde_json::{Value, json};
 use wasmtime::component::Component;
@@ -108,7 +108,7 @@ fn there_and_back(func: &ComponentFunc, input: &Value) -> bool {
         Ok(values) => values,
         Err(error) => {
             assert!(handles.is_empty(), "a refused input moves nothing");
-            told_in_plain_text(&error);
+            plain(&told(&error));
             return false;
         }
     };

@@ -1,6 +1,6 @@
 //! What holds for any bytes as a manifest.
 
-use crate::told::told_in_plain_text;
+use crate::told::{plain, told};
 use ringfence_bundle::{BundleError, Manifest, manifest};
 use std::fmt::Write as _;
 
@@ -10,15 +10,14 @@ pub(crate) fn manifest(bytes: &[u8]) -> bool {
         Err(error) => {
             let placed = matches!(error, BundleError::Manifest { line: 1.., column: 1.., .. });
             assert!(placed, "no place: {error:?}");
-            told_in_plain_text(&error);
+            plain(&told(&error));
             false
         }
         Ok(manifest) => {
             assert!(manifest.requests.len() <= manifest::MAX_REQUESTS, "too many requests");
             assert!(manifest.limits.iter().all(|(_, number)| number > 0), "a limit of nothing");
             for request in &manifest.requests {
-                let shown = request.capability.to_string();
-                assert!(!shown.chars().any(char::is_control), "{shown:?}");
+                plain(&request.capability.to_string());
             }
             written_again(&manifest);
             true

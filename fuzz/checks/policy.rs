@@ -1,6 +1,6 @@
 //! What holds for any text as a policy layer, and for each of its lines as a flag.
 
-use crate::told::told_in_plain_text;
+use crate::told::{plain, told};
 use ringfence_capability::{Capability, Kind, Origin, Profile, Request};
 use ringfence_policy::{Answers, Layer, LayerKind, Policy, ProtectedNames, Rule, Verdict};
 use std::fmt::Write as _;
@@ -26,12 +26,12 @@ pub(crate) fn policy(bytes: &[u8]) -> bool {
         flag(line);
     }
     if let Err(error) = ProtectedNames::parse("names.toml", &text) {
-        told_in_plain_text(&error);
+        plain(&told(&error));
     }
     let mut accepted = false;
     for kind in [LayerKind::Profile, LayerKind::Host, LayerKind::User, LayerKind::Workspace] {
         match Layer::parse(kind, "policy.toml", &text) {
-            Err(error) => told_in_plain_text(&error),
+            Err(error) => plain(&told(&error)),
             Ok(layer) => {
                 written_again(&layer);
                 asked(&layer);
@@ -45,7 +45,7 @@ pub(crate) fn policy(bytes: &[u8]) -> bool {
 /// Reads one line as `--approve` and as `--deny`.
 fn flag(line: &str) {
     match Answers::capability(line) {
-        Err(error) => told_in_plain_text(&error),
+        Err(error) => plain(&told(&error)),
         Ok(capability) => {
             let shown = capability.to_string();
             let again = Answers::capability(&shown).map(|again| again.to_string());
@@ -53,7 +53,7 @@ fn flag(line: &str) {
         }
     }
     if let Err(error) = Layer::denying([line]) {
-        told_in_plain_text(&error);
+        plain(&told(&error));
     }
 }
 
@@ -103,7 +103,7 @@ fn explained(policy: &Policy, capability: Capability, answers: &Answers) {
     let allowed = explanation.verdict == Verdict::Allow;
     assert_eq!(explanation.refusal().is_none(), allowed, "{explanation:?}");
     if let Some(error) = explanation.refusal() {
-        told_in_plain_text(&error);
+        plain(&told(&error));
     }
 }
 

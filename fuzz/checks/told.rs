@@ -22,9 +22,8 @@ pub(crate) fn told(error: &impl Diagnostic) -> String {
     text
 }
 
-/// As [`told`], for messages that show no control character of the input either.
-pub(crate) fn told_in_plain_text(error: &impl Diagnostic) {
-    let text = told(error);
+/// Asserts that `text` holds no control character but the end of a line.
+pub(crate) fn plain(text: &str) {
     let hidden = text.chars().find(|c| c.is_control() && *c != '\n');
-    assert!(hidden.is_none(), "{hidden:?} in a message: {text:?}");
+    assert!(hidden.is_none(), "{hidden:?} in {text:?}");
 }

@@ -26,7 +26,7 @@ pub struct GrantSet {
 }
 
 impl GrantSet {
-    /// Returns the set of these grants, in a fixed order and without those another one contains.
+    /// Returns the set of these grants, in a fixed order and each once.
     pub fn new(mut grants: Vec<Grant>) -> Self {
         grants.sort_by(|a, b| a.capability.cmp(&b.capability));
         grants.dedup_by(|a, b| a.capability == b.capability);

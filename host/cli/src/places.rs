@@ -58,6 +58,12 @@ pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
                     error.kind(),
                     std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
                 ) => {}
+            // Whoever wrote the workspace chose what this is: a pipe would wait for ever when opened,
+            // a link would have any file read as a policy.
+            Ok(found) if kind == LayerKind::Workspace && !found.is_file() => {
+                let path = path.display();
+                return Err(CliError::Usage(format!("the policy `{path}` is not a plain file")));
+            }
             // Anything else, a file that may not be read included, ends the command: fail closed.
             _ => layers.push(policy(kind, &path)?),
         }

@@ -34,7 +34,7 @@ impl Printer {
             value if std::io::stdout().is_terminal() => serde_json::to_string_pretty(value),
             value => serde_json::to_string(value),
         };
-        self.line(&text.unwrap_or_default());
+        self.line(&inert(&text.unwrap_or_default()));
     }
 
     /// Prints text of a plugin. On a terminal its control characters are made visible.
@@ -104,18 +104,47 @@ fn print_error(error: &CliError, causes: &[String]) {
 /// Returns `text` with every control character but line feed and tab made visible, so that nothing a
 /// plugin writes can move the cursor, retitle the window or hide a line.
 pub(crate) fn visible(text: &str) -> String {
-    let safe = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    let hidden = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    text.chars().map(|c| if safe(c) && !hidden(c) { c } else { '\u{fffd}' }).collect()
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Returns the same JSON with what could steer a terminal written as escapes. `serde_json` escapes
+/// control characters only below U+0020, and U+009B begins a sequence like ESC `[` does.
+fn inert(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if steers(c) {
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Tells whether `c` is a control character other than line feed and tab, or changes the direction of
+/// text.
+fn steers(c: char) -> bool {
+    let hidden =
+        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    hidden || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::{inert, visible};
 
     #[test]
     fn nothing_a_plugin_writes_can_steer_the_terminal() {
         let hostile = "a\x1b]0;title\x07b\rc\u{202e}d\ne\tf";
         assert_eq!(visible(hostile), "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}d\ne\tf");
+    }
+
+    #[test]
+    fn json_stays_the_same_json_without_what_steers_a_terminal() {
+        let json = "{\n  \"a\": \"\u{9b}2J\u{7f}\u{202e}é\"\n}";
+        assert_eq!(inert(json), "{\n  \"a\": \"\\u009b2J\\u007f\\u202eé\"\n}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        assert_eq!(value(&inert(json)), value(json));
     }
 }

@@ -15,7 +15,7 @@ pub enum Allocation {
 
 /// Instances alive at once when serving; more wait. Each reserves address space, not memory.
 const POOL_SLOTS: u32 = 64;
-/// Bytes of each pooled memory kept mapped between uses, so that a warm slot takes no page faults.
+/// Bytes of each pooled memory and table kept mapped between uses, so that a warm slot takes no page faults.
 const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 /// Room for host frames beside the guest's stack.
 const HOST_STACK_BYTES: usize = 1024 * 1024;
@@ -54,6 +54,7 @@ fn pool(memory_bytes: usize) -> PoolingAllocationConfig {
     pool.total_stacks(POOL_SLOTS * 2);
     pool.max_memory_size(memory_bytes);
     pool.linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
+    pool.table_keep_resident(KEEP_RESIDENT_BYTES);
     // Without the kernel's dirty-page scan keeping pages means clearing all of them: slower.
     pool.pagemap_scan(wasmtime::Enabled::Auto);
     pool

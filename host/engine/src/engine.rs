@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringfence_capability::{Digest, Limit, Limits};
@@ -208,7 +208,7 @@ impl Bounds {
     }
 }
 
-/// Advances the engine's epoch while guests run, and sleeps when none does.
+/// Advances the engine's epoch while guests run; its thread ends when none did for a while.
 struct Ticker {
     shared: Arc<Shared>,
 }
@@ -218,11 +218,11 @@ struct Shared {
     running: AtomicUsize,
     /// Whether the thread is alive; guards its start and end.
     thread: Mutex<bool>,
-    wake: Condvar,
 }
 
-/// How long the ticking thread outlives the last run before it ends.
-const LINGER: Duration = Duration::from_secs(1);
+/// How many ticks the thread outlives the last run: a second. It keeps ticking meanwhile, so that
+/// the next run finds it at work and need not wake it, which would cost more than a short call.
+const LINGER_TICKS: u32 = 200;
 
 impl Ticker {
     fn new(engine: wasmtime::Engine) -> Self {
@@ -230,7 +230,6 @@ impl Ticker {
             engine,
             running: AtomicUsize::new(0),
             thread: Mutex::new(false),
-            wake: Condvar::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -239,9 +238,7 @@ impl Ticker {
         let shared = Arc::clone(&self.shared);
         shared.running.fetch_add(1, Ordering::SeqCst);
         let mut alive = shared.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *alive {
-            shared.wake.notify_one();
-        } else {
+        if !*alive {
             let thread = Arc::clone(&shared);
             let spawned = std::thread::Builder::new()
                 .name("ringfence-epoch".to_owned())
@@ -262,18 +259,19 @@ impl Ticker {
 
 impl Shared {
     fn tick(&self) {
-        let mut alive = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut idle = 0;
         loop {
-            let idle = self.running.load(Ordering::SeqCst) == 0;
-            let wait = if idle { LINGER } else { TICK };
-            let (guard, woken) = match self.wake.wait_timeout(alive, wait) {
-                Ok(pair) => pair,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-            alive = guard;
+            std::thread::sleep(TICK);
             if self.running.load(Ordering::SeqCst) > 0 {
                 self.engine.increment_epoch();
-            } else if idle && woken.timed_out() {
+                idle = 0;
+                continue;
+            }
+            idle += 1;
+            let mut alive = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // A run counts itself before it asks whether the thread is alive: either it is seen
+            // here, or it finds no thread and starts one.
+            if idle >= LINGER_TICKS && self.running.load(Ordering::SeqCst) == 0 {
                 *alive = false;
                 return;
             }
