@@ -76,6 +76,7 @@ limits! {
     log_bytes, Log, "log", MIB, Bytes, "text sent to the host's log";
     host_calls, HostCalls, "host-calls", 5_000_000, Count, "calls from the guest into the host";
     host_call_bytes, HostCallBytes, "host-call-bytes", 32 * MIB, Bytes, "data the guest passes to the host in one call";
+    audit_records, AuditRecords, "audit-records", 10_000, Count, "effects of the run that are written to the audit log, each";
     connections, Connections, "connections", 64, Count, "outgoing connections, all of the run together";
     open_files, OpenFiles, "open-files", 256, Count, "files and directories open at once";
     request_bytes, RequestBytes, "request-bytes", 8 * MIB, Bytes, "HTTP request bodies, all of the run together";

@@ -101,7 +101,7 @@ Examples:
   ringfence run plugins/tools/text-search --input '{\"pattern\":\"fn main\"}'
   ringfence run plugins/tools/json-query --input @query.json
   echo '{\"pattern\":\"TODO\"}' | ringfence run plugins/tools/text-search --input -
-  ringfence run cmd.wasm --dir .::/work --profile workspace-write -- build /work
+  ringfence run cmd.wasm --dir ./data::/data:ro -- --verbose /data/in.csv
   ringfence run api.wasm --http '*.example.com' --profile net-read-only --trust-digest sha256:…";
 
 const CALL_EXAMPLES: &str = "\

@@ -25,6 +25,7 @@ use crate::EngineError;
 mod trust;
 
 use trust::Stamp;
+pub use trust::is_private;
 
 /// An entry used within this many seconds is not marked as used again: saves a write per run.
 const TOUCH_AFTER_SECS: u64 = 3600;
@@ -155,6 +156,7 @@ impl AotCache {
 
     /// Removes the entries used longest ago until `more` bytes fit.
     fn evict(&self, more: u64) -> std::io::Result<()> {
+        self.remove_drafts();
         let mut entries = self.entries();
         entries.sort_by_key(|entry| entry.used);
         let mut total: u64 = entries.iter().map(|entry| entry.size_bytes).sum();
@@ -167,6 +169,16 @@ impl AotCache {
             total -= entry.size_bytes;
         }
         Ok(())
+    }
+
+    /// Removes what writers that were killed left behind. The lock is held: nobody is writing now.
+    fn remove_drafts(&self) {
+        let Ok(names) = self.dir.entries() else { return };
+        for name in names.flatten().map(|found| found.file_name()) {
+            if Path::new(&name).extension().is_some_and(|end| end == "tmp") {
+                let _ = self.dir.remove_file(&name);
+            }
+        }
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -35,7 +35,7 @@ pub(crate) fn engine_config(
     config.wasm_component_model_memory64(false);
     config.epoch_interruption(true);
     config.max_wasm_stack(stack_bytes);
-    config.async_stack_size(stack_bytes + HOST_STACK_BYTES);
+    config.async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
     // Only debuggers read it; leaving it out makes a compiled file smaller and quicker to map.
     config.native_unwind_info(false);
     config.generate_address_map(false);

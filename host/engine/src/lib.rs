@@ -16,7 +16,7 @@ mod limiter;
 mod meter;
 pub mod value;
 
-pub use cache::{AotCache, CacheStats};
+pub use cache::{AotCache, CacheStats, is_private};
 pub use config::Allocation;
 pub use engine::{Bounds, Engine, EngineOptions, Loaded, Source};
 pub use error::EngineError;

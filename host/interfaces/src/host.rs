@@ -24,6 +24,8 @@ use bindings::ringfence::host as wit;
 
 /// The most one message, note or field may hold; the rest is cut.
 const TEXT_BYTES: usize = 8 * 1024;
+/// What a text is charged beside its own bytes.
+const LINE_BYTES: u64 = 32;
 /// The most fields one message may carry; the rest are dropped.
 const FIELDS: usize = 32;
 
@@ -60,7 +62,8 @@ pub(crate) struct HostCtx {
 impl HostCtx {
     /// Charges `text` to the log limit and returns it without control characters.
     fn text(&self, text: &str) -> wasmtime::Result<String> {
-        self.meter.charge(Limit::Log, text.len() as u64)?;
+        // Empty texts are charged too: each becomes a line.
+        self.meter.charge(Limit::Log, text.len() as u64 + LINE_BYTES)?;
         let end = text.floor_char_boundary(TEXT_BYTES);
         Ok(text[..end].chars().map(|c| if hides_or_steers(c) { '\u{fffd}' } else { c }).collect())
     }

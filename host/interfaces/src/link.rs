@@ -6,6 +6,8 @@
 //! with the interface's typed error. Otherwise loading ends, naming the import, the capability and
 //! the line that would grant it.
 
+use std::collections::BTreeSet;
+
 use ringfence_bundle::imports::pattern_covers;
 use ringfence_bundle::{ImportClass, import_capability};
 use ringfence_capability::{Class, Diagnostic, GrantSet, Kind};
@@ -96,11 +98,15 @@ pub fn link(
     plan: &LinkPlan<'_>,
 ) -> Result<InstancePre<HostState>, LinkError> {
     let mut linker = Linker::new(engine.wasmtime());
-    let mut refused = Vec::new();
+    let (mut refused, mut linked) = (Vec::new(), BTreeSet::new());
     for (import, item) in component.component_type().imports(engine.wasmtime()) {
         let authority = carries_functions(engine, &item.ty);
         match answer(import, authority, plan) {
-            Answer::Link => add(&mut linker, import, authority, plan.plugin)?,
+            // A component can import one interface in two compatible versions; one serves both.
+            Answer::Link if linked.insert((without_version(import), generation(import))) => {
+                add(&mut linker, import, authority, plan.plugin)?;
+            }
+            Answer::Link => {}
             Answer::Refuse(needs) => refused.push(Refused { import: import.to_owned(), needs }),
             Answer::Unknown => {
                 return Err(LinkError::Unknown {
@@ -156,6 +162,12 @@ fn without_version(import: &str) -> &str {
     import.split_once('@').map_or(import, |(interface, _)| interface)
 }
 
+/// Returns the generation of WASI an import is of: 2 unless its version says 0.3.
+fn generation(import: &str) -> u8 {
+    let version = import.split_once('@').map_or("", |(_, version)| version);
+    if version.starts_with("0.3") { 3 } else { 2 }
+}
+
 /// Tells whether the imported item has anything to call.
 fn carries_functions(engine: &Engine, item: &ComponentItem) -> bool {
     match item {
@@ -174,9 +186,7 @@ fn add(
     authority: bool,
     plugin: &str,
 ) -> Result<(), LinkError> {
-    let version = import.split_once('@').map_or("", |(_, version)| version);
-    let wasi = if version.starts_with("0.3") { 3 } else { 2 };
-    let Some(add) = provider::find(without_version(import), wasi) else {
+    let Some(add) = provider::find(without_version(import), generation(import)) else {
         // Types alone need nothing from the host.
         if !authority {
             return Ok(());

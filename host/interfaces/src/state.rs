@@ -17,7 +17,7 @@ use crate::fs::{Blocking, FsGuard, FsRoots, GuardedFs, GuardedFsView, ProtectedN
 use crate::host::HostCtx;
 use crate::http::HttpHooks;
 use crate::kv::{KvCtx, KvHost, KvView};
-use crate::{Effects, Observer, Output, source};
+use crate::{Effect, Effects, Observer, Output, source};
 
 /// What a run is made with. Everything in it was decided before.
 pub struct Setup {
@@ -82,7 +82,7 @@ impl HostState {
         wasi.allow_blocking_current_thread(setup.blocking == Blocking::Here);
         wasi.max_random_size(setup.meter.limits().host_call_bytes);
         sources(&mut wasi, &setup.grants);
-        sockets(&mut wasi, &setup.grants);
+        sockets(&mut wasi, &setup.grants, &setup.meter, &setup.effects);
         let fs = FsGuard::new(
             setup.fs,
             setup.protected,
@@ -150,7 +150,7 @@ fn sources(wasi: &mut WasiCtxBuilder, grants: &GrantSet) {
 }
 
 /// Lets sockets reach exactly the granted addresses. Without a grant every use is denied.
-fn sockets(wasi: &mut WasiCtxBuilder, grants: &GrantSet) {
+fn sockets(wasi: &mut WasiCtxBuilder, grants: &GrantSet, meter: &Arc<Meter>, effects: &Effects) {
     let granted: Vec<SocketAddr> = grants
         .of_kind(Kind::Socket)
         .filter_map(|capability| match capability {
@@ -163,11 +163,24 @@ fn sockets(wasi: &mut WasiCtxBuilder, grants: &GrantSet) {
         .collect();
     wasi.allow_tcp(!granted.is_empty()).allow_udp(!granted.is_empty());
     wasi.allow_ip_name_lookup(false);
+    let (meter, effects) = (Arc::clone(meter), Arc::clone(effects));
+    // Counted and recorded before anything is sent; what cannot be is not let through.
+    let out = move |operation: &str, address: SocketAddr| {
+        let (kind, target) = (Kind::Socket, address.to_string());
+        if !granted.contains(&address) {
+            let reason = "the address was not granted";
+            // It is refused whether or not that could be recorded.
+            let _ = effects.record(Effect::refused(kind, operation, target, reason));
+            return false;
+        }
+        let counted = operation != "connect" || meter.charge(Limit::Connections, 1).is_ok();
+        counted && effects.record(Effect::done(kind, operation, target)).is_ok()
+    };
     wasi.socket_addr_check(move |address, using| {
         let allowed = match using {
-            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
-                granted.contains(&address)
-            }
+            SocketAddrUse::TcpConnect => out("connect", address),
+            SocketAddrUse::UdpSend => out("send", address),
+            SocketAddrUse::UdpReceive => out("receive", address),
             // What the system does by itself before a connection out.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
                 address.ip().is_unspecified() && address.port() == 0

@@ -1,7 +1,7 @@
 //! What a person approved.
 
-use crate::PolicyError;
 use crate::scope::split_port;
+use crate::{PolicyError, ProtectedNames};
 use ringfence_capability::{
     Capability, Grant, HostPattern, Kind, MethodClass, Name, Origin, ParseError, PathScope, Port,
 };
@@ -57,8 +57,23 @@ impl Answers {
 
     pub(crate) fn covering(&self, capability: &Capability) -> Option<u16> {
         let mut approved = self.approved.iter().zip(0_u16..);
-        approved.find(|(grant, _)| grant.capability.contains(capability)).map(|(_, index)| index)
+        approved.find(|(grant, _)| covers(&grant.capability, capability)).map(|(_, index)| index)
     }
+}
+
+/// Tells whether the approval of `approved` is one of `wanted`. Writing a directory is not writing
+/// the protected names in it: those are approved by name.
+fn covers(approved: &Capability, wanted: &Capability) -> bool {
+    let named = match (approved, wanted) {
+        (Capability::FsWrite(approved), Capability::FsWrite(wanted)) => {
+            let (all, above) = (wanted.path(), approved.path());
+            // `.` is no beginning of `.git`.
+            let below = if above == "." { all } else { all.strip_prefix(above).unwrap_or(all) };
+            above == all || ProtectedNames::built_in().first_in(below).is_none()
+        }
+        _ => true,
+    };
+    named && approved.contains(wanted)
 }
 
 fn read(text: &str) -> Result<Capability, ParseError> {

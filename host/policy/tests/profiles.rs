@@ -85,3 +85,31 @@ fn every_rule_of_every_profile_has_a_reason() {
         assert!(Layer::profile(profile).rules().all(|rule| rule.reason().len() > 8), "{profile}");
     }
 }
+
+#[test]
+fn an_approval_of_a_directory_does_not_reach_protected_names_in_it() {
+    let verdict = |approved: &str, wanted: &str| {
+        let answers = Answers::from_flags([approved]).unwrap();
+        let policy = Policy::new(Profile::Trusted, Vec::new());
+        policy.decide(&Answers::capability(wanted).unwrap(), &answers).verdict
+    };
+    for (approved, wanted) in [
+        ("fs.write:workspace", "fs.write:workspace/.git/hooks"),
+        ("fs.write:workspace", "fs.write:workspace/.GIT"),
+        ("fs.write:workspace/a", "fs.write:workspace/a/b/.vscode"),
+        ("fs.write:workspace/.git", "fs.write:workspace/.git/a/.git"),
+        ("fs.write:/", "fs.write:/home/a/.bashrc"),
+        ("fs.write:/home", "fs.write:/home/a/.git. /hooks"),
+    ] {
+        assert_eq!(verdict(approved, wanted), Verdict::Prompt, "{approved}, {wanted}");
+        assert_eq!(verdict(wanted, wanted), Verdict::Allow, "{wanted} approved by name");
+    }
+    for (approved, wanted) in [
+        ("fs.write:workspace/.git", "fs.write:workspace/.git/hooks"),
+        ("fs.write:workspace", "fs.read:workspace/.git/hooks"),
+        ("fs.write:/", "fs.write:/tmp/out"),
+        ("fs.write:/tmp", "fs.write:/tmp/out"),
+    ] {
+        assert_eq!(verdict(approved, wanted), Verdict::Allow, "{approved}, {wanted}");
+    }
+}

@@ -22,6 +22,7 @@ pub struct HostBuilder {
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
     cache_bytes: Option<u64>,
+    kept: Vec<PathBuf>,
     layers: Vec<Layer>,
     limits: Limits,
     allocation: Allocation,
@@ -56,6 +57,14 @@ impl HostBuilder {
         self
     }
 
+    /// Adds a directory that no plugin may be granted for writing, because the host or another run
+    /// of it trusts what lies there: policies, or a cache that this run does not use.
+    #[must_use]
+    pub fn keeps(mut self, path: impl Into<PathBuf>) -> Self {
+        self.kept.push(path.into());
+        self
+    }
+
     /// Adds a policy layer (host, user or workspace) that every run of this host is under.
     #[must_use]
     pub fn layer(mut self, layer: Layer) -> Self {
@@ -84,7 +93,7 @@ impl HostBuilder {
     /// does not support this machine.
     pub fn build(self) -> Result<Host, RunError> {
         let workspace = self.workspace.unwrap_or_else(|| PathBuf::from("."));
-        let places = Places::open(&workspace, self.state.as_deref(), self.cache.as_deref())?;
+        let places = Places::open(&workspace, self.state.as_deref(), self.cache.as_deref(), self.kept)?;
         let cache = match &self.cache {
             None => None,
             Some(path) => {

@@ -104,8 +104,23 @@ impl Host {
     /// When a required request is refused, an import is not covered by a grant, a granted place
     /// cannot be used, or the decisions cannot be recorded.
     pub fn prepare(&self, plugin: &Plugin, options: RunOptions) -> Result<Prepared, RunError> {
+        let identity = Identity::new(plugin, options.profile);
+        let prepared = self.try_prepare(plugin, options, &identity);
+        match &prepared {
+            // What policy refused is recorded request by request.
+            Ok(_) | Err(RunError::Policy(_) | RunError::NotRecorded { .. }) => {}
+            Err(error) => identity.not_started(&*self.log, error)?,
+        }
+        prepared
+    }
+
+    fn try_prepare(
+        &self,
+        plugin: &Plugin,
+        options: RunOptions,
+        identity: &Identity,
+    ) -> Result<Prepared, RunError> {
         let plan = self.plan(plugin, &options)?;
-        let identity = Identity::new(plugin, plan.profile);
         identity.decided(&*self.log, &plan.verdicts)?;
         if let Some(refusal) = plan.verdicts.refusal() {
             return Err(refusal.into());
@@ -123,10 +138,7 @@ impl Host {
             plugin: &plugin.display,
             profile: plan.profile.name(),
         };
-        let linked = link(&engine, &loaded.component, &link_plan);
-        if let Err(error) = &linked {
-            identity.not_linked(&*self.log, error)?;
-        }
+        let linked = link(&engine, &loaded.component, &link_plan)?;
         let exports = exports::all(&engine, &loaded.component);
         let kind = exports::kind(&engine, &loaded.component);
         Prepared::new(
@@ -135,8 +147,8 @@ impl Host {
             plugin,
             plan,
             options,
-            identity,
-            linked?,
+            identity.clone(),
+            linked,
             exports,
             kind,
             loaded.source,

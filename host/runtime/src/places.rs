@@ -9,6 +9,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use ringfence_capability::{Capability, GrantSet, PathScope, Place};
 
+use ringfence_engine::is_private;
 use ringfence_interfaces::fs::Opened;
 
 use crate::RunError;
@@ -26,9 +27,12 @@ impl Places {
         workspace: &Path,
         state: Option<&Path>,
         cache: Option<&Path>,
+        kept: Vec<PathBuf>,
     ) -> Result<Self, RunError> {
         let workspace = real(workspace, "workspace")?;
-        let mut own = Vec::new();
+        // What is not there yet cannot be granted either: a grant is for a place that exists.
+        let kept = kept.iter().filter_map(|path| real(path, "kept").ok());
+        let mut own: Vec<_> = kept.map(|path| ("own files", path)).collect();
         for (what, path) in [("state", state), ("cache of compiled code", cache)] {
             if let Some(path) = path {
                 private_dir(path, what)?;
@@ -124,7 +128,13 @@ pub(crate) fn private_dir(path: &Path, what: &'static str) -> Result<Dir, RunErr
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(fail(what, path))?;
-    open_dir(path, what)
+    let dir = open_dir(path, what)?;
+    let metadata = dir.dir_metadata().map_err(fail(what, path))?;
+    if is_private(&metadata) {
+        return Ok(dir);
+    }
+    let source = io::Error::other("it belongs to another user, or others may write to it");
+    Err(fail(what, path)(source))
 }
 
 /// Opens a directory by its path.

@@ -126,7 +126,7 @@ impl Prepared {
         args: &[String],
     ) -> Result<Running, RunError> {
         let meter = Meter::new(self.limits);
-        let log = RunLog::start(&self.identity, Arc::clone(&self.log), what)?;
+        let log = RunLog::start(&self.identity, Arc::clone(&self.log), what, Arc::clone(&meter))?;
         let effects: Effects = log.effects();
         let state = HostState::new(self.setup(&meter, &effects, stdio, args)?);
         let mut store = Store::new(self.engine.wasmtime(), state);
@@ -180,6 +180,12 @@ fn offered(grants: &GrantSet, places: &Places) -> Result<(), RunError> {
                     why: "there is no interface for it yet",
                 });
             }
+            Kind::Socket if !is_address(&grant.capability) => {
+                return Err(RunError::NotOffered {
+                    capability: grant.capability.to_string(),
+                    why: "a socket is granted to an address, not to a name",
+                });
+            }
             Kind::Kv if places.state().is_none() => {
                 return Err(RunError::NotOffered {
                     capability: grant.capability.to_string(),
@@ -200,6 +206,12 @@ fn offered(grants: &GrantSet, places: &Places) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+/// Tells whether a socket grant names one address.
+fn is_address(capability: &Capability) -> bool {
+    let Capability::Socket { host, .. } = capability else { return false };
+    host.to_string().parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Returns the values of the granted names of one kind.
@@ -234,9 +246,12 @@ fn secrets(
     let mut attached = Vec::new();
     for capability in grants.of_kind(Kind::Secret) {
         let Capability::Secret { name, host } = capability else { continue };
-        let Some(used) = plugin.manifest.secrets.iter().find(|used| used.name == *name) else {
-            continue;
-        };
+        let mut uses = plugin.manifest.secrets.iter();
+        let used = uses.find(|used| used.name == *name && used.hosts.contains(host));
+        let used = used.ok_or_else(|| RunError::NotOffered {
+            capability: capability.to_string(),
+            why: "the manifest does not say in which header it is sent",
+        })?;
         let missing = || RunError::NoValue {
             what: "secret",
             name: name.to_string(),

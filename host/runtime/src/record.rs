@@ -2,15 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfence_audit::{
     AuditLog, Decision, Durability, Entry, Plugin as LoggedPlugin, Target, Timestamp,
 };
 use ringfence_bundle::Plugin;
-use ringfence_capability::{Kind, Origin, Profile};
-use ringfence_engine::EngineError;
+use ringfence_capability::{Kind, Limit, Origin, Profile};
+use ringfence_engine::{EngineError, Meter};
 use ringfence_interfaces::{
-    Effect, EffectSink, Effects, LinkError, NotRecorded, Verdict as Outcome,
+    Effect, EffectSink, Effects, NotRecorded, Verdict as Outcome,
 };
 use ringfence_policy::{Verdict, Verdicts};
 
@@ -94,9 +95,9 @@ impl Identity {
         if entries.is_empty() { Ok(()) } else { log.append(&entries) }
     }
 
-    /// Records that loading ended because of what the component imports.
-    pub(crate) fn not_linked(&self, log: &dyn Log, error: &LinkError) -> Result<(), RunError> {
-        let entry = self.entry("plugin.link").decided(
+    /// Records that the plugin was not started, and why.
+    pub(crate) fn not_started(&self, log: &dyn Log, error: &RunError) -> Result<(), RunError> {
+        let entry = self.entry("plugin.refused").decided(
             Decision::Forbid,
             self.profile.name(),
             &Origin::BuiltIn,
@@ -106,12 +107,15 @@ impl Identity {
     }
 }
 
-/// The entries of one run.
+/// The entries of one run. Clones write for the same run.
 #[derive(Clone)]
 pub(crate) struct RunLog {
     identity: Identity,
     log: Arc<dyn Log>,
     run: String,
+    meter: Arc<Meter>,
+    /// Refused attempts past the limit on records; their number is told at the end.
+    unlisted: Arc<AtomicU64>,
 }
 
 impl RunLog {
@@ -120,8 +124,10 @@ impl RunLog {
         identity: &Identity,
         log: Arc<dyn Log>,
         what: &str,
+        meter: Arc<Meter>,
     ) -> Result<Self, RunError> {
-        let this = Self { identity: identity.clone(), log, run: run_id()? };
+        let unlisted = Arc::new(AtomicU64::new(0));
+        let this = Self { identity: identity.clone(), log, run: run_id()?, meter, unlisted };
         let entry = this.entry("run.start").at(Target::name(what));
         this.log.append(&[entry])?;
         Ok(this)
@@ -136,19 +142,46 @@ impl RunLog {
         Arc::new(self.clone())
     }
 
+    /// Records that a session is about to call a function.
+    pub(crate) fn calls(&self, function: &str) -> Result<(), RunError> {
+        self.log.append(&[self.entry("call.start").at(Target::name(function))])
+    }
+
+    /// Records how a call of a session ended and hands its outcome on.
+    pub(crate) fn call_ended<T>(
+        &self,
+        done: Result<T, EngineError>,
+        usage: Usage,
+    ) -> Result<T, RunError> {
+        self.close("call.end", done, usage)
+    }
+
     /// Records how the run ended and hands its outcome on.
     pub(crate) fn ended<T>(
         &self,
         done: Result<T, EngineError>,
         usage: Usage,
     ) -> Result<T, RunError> {
-        let how = match &done {
+        self.close("run.end", done, usage)
+    }
+
+    fn close<T>(
+        &self,
+        operation: &str,
+        done: Result<T, EngineError>,
+        usage: Usage,
+    ) -> Result<T, RunError> {
+        let mut how = match &done {
             Ok(_) => format!("ended after {} ms of processor time", usage.cpu_ms),
             Err(error) => error.to_string(),
         };
+        let unlisted = self.unlisted.swap(0, Ordering::Relaxed);
+        if unlisted > 0 {
+            how = format!("{how}; {unlisted} more refused attempts are not listed");
+        }
         let decision = if done.is_ok() { Decision::Allow } else { Decision::Forbid };
         let layer = self.identity.profile.name();
-        let entry = self.entry("run.end").decided(decision, layer, &Origin::BuiltIn, &how);
+        let entry = self.entry(operation).decided(decision, layer, &Origin::BuiltIn, &how);
         let recorded = self.log.append(&[entry]);
         let done = done?;
         recorded?;
@@ -158,6 +191,17 @@ impl RunLog {
 
 impl EffectSink for RunLog {
     fn record(&self, effect: Effect) -> Result<(), NotRecorded> {
+        // Past the limit nothing more happens, and what is refused anyway is only counted: a plugin
+        // cannot fill the disk with its own misdeeds.
+        if self.meter.charge(Limit::AuditRecords, 1).is_err() {
+            return match effect.verdict {
+                Outcome::Done => Err(NotRecorded::new()),
+                Outcome::Refused(_) => {
+                    self.unlisted.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                }
+            };
+        }
         let target = match effect.kind {
             Kind::FsRead | Kind::FsWrite => Target::guest_path(&effect.target),
             Kind::HttpRead | Kind::HttpWrite | Kind::Socket => Target::host(&effect.target, None),

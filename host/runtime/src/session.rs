@@ -31,8 +31,11 @@ impl Prepared {
         let mut running = self.start("session", stdio, &[])?;
         let Running { store, bounds, meter, .. } = &mut running;
         let instance = bounds.hold(self.pre.instantiate_async(&mut *store)).await;
-        let instance = instance.map_err(|error| EngineError::from_run(error, meter))?;
-        let handles = self.named(&instance, store);
+        let instance = match instance.map_err(|error| EngineError::from_run(error, meter)) {
+            Ok(instance) => instance,
+            Err(error) => running.log.ended(Err(error), Usage::of(&running.meter))?,
+        };
+        let handles = self.named(&instance, &mut running.store);
         Ok(Session { prepared: self, running, instance, handles })
     }
 
@@ -63,6 +66,7 @@ impl Session<'_> {
         // The instance's own types: only they know its resources.
         let ty = func.map_or_else(|| export.ty.clone(), |func| func.ty(&*store));
         let params = value::params_from_json(&ty, input, &mut self.handles)?;
+        log.calls(&export.name)?;
         let done = bounds.hold(async {
             let Some(func) = func else {
                 return Err(wasmtime::Error::msg("the export is not a function"));
@@ -73,9 +77,18 @@ impl Session<'_> {
         });
         let done = done.await.map_err(|error| EngineError::from_run(error, meter));
         let usage = Usage::of(meter);
-        let results = log.ended(done, usage)?;
+        let results = log.call_ended(done, usage)?;
         let result = value::result_to_json(&ty, &results, &mut self.handles)?;
         crate::run::fits(&result, meter)?;
         Ok(CallDone { result, usage })
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        let usage = Usage::of(&self.running.meter);
+        if let Err(error) = self.running.log.ended(Ok(()), usage) {
+            tracing::error!(%error, "the end of a session could not be recorded");
+        }
     }
 }

@@ -69,10 +69,10 @@ fn engine() -> Result<String, String> {
         ringfence::Host::open_bytes(PROBE.to_vec(), "probe").map_err(|error| whole(&error))?;
     let prepared =
         host.prepare(&plugin, ringfence::RunOptions::default()).map_err(|error| whole(&error))?;
-    let runtime = super::run::runtime(&prepared).map_err(|error| whole(&error))?;
     let input = json!({ "a": 2, "b": 3 });
     let call = prepared.call("add", &input, ringfence::Stdio::captured());
-    match runtime.block_on(call).map_err(|error| whole(&error))?.result {
+    let done = super::run::block_on(&prepared, call).map_err(|error| whole(&error))?;
+    match done.map_err(|error| whole(&error))?.result {
         ringfence::CallResult::Ok(sum) if sum == json!(5) => {
             Ok("compiled and ran a component".to_owned())
         }

@@ -104,8 +104,17 @@ fn announce(host: &Host, plugin: &Plugin, _: &RunOptions, printer: &Printer) {
     }
 }
 
+/// Runs `work` to its end. Calls it left behind on other threads, such as a name that does not
+/// resolve, are not waited for: a run that reached its time ends then.
+pub(crate) fn block_on<T>(prepared: &Prepared, work: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = runtime(prepared)?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
+}
+
 /// Returns a runtime for one run. Waiting for sockets is only set up when something may use them.
-pub(crate) fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, CliError> {
+fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, CliError> {
     let network = prepared.grants().iter().any(|grant| {
         use ringfence_capability::Kind;
         matches!(grant.capability.kind(), Kind::HttpRead | Kind::HttpWrite | Kind::Socket)
@@ -125,8 +134,7 @@ pub(crate) fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, Cl
 fn command(prepared: &Prepared, args: &Run, printer: &Printer) -> Result<u8, CliError> {
     let stdin = if std::io::stdin().is_terminal() { None } else { Some(read_stdin(STDIN_BYTES)?) };
     let (out, err) = (Passing::new(Stream::Out), Passing::new(Stream::Err));
-    let done =
-        runtime(prepared)?.block_on(prepared.run(&args.args, Stdio::new(stdin, out, err)))?;
+    let done = block_on(prepared, prepared.run(&args.args, Stdio::new(stdin, out, err)))??;
     if printer.is_json() {
         printer
             .note(&json!({ "exit-code": done.exit_code, "usage": usage(done.usage) }).to_string());
@@ -143,7 +151,7 @@ fn one_call(
 ) -> Result<u8, CliError> {
     let err = Passing::new(Stream::Err);
     let stdio = Stdio::new(None, Passing::new(Stream::Err), err);
-    let done = runtime(prepared)?.block_on(prepared.call(function, input, stdio))?;
+    let done = block_on(prepared, prepared.call(function, input, stdio))??;
     Ok(show(&done, printer))
 }
 
@@ -198,7 +206,7 @@ fn batch(prepared: &Prepared, file: &str, printer: &Printer) -> Result<u8, CliEr
     let text = String::from_utf8(text)
         .map_err(|_| CliError::Usage(format!("`{file}` is not UTF-8 text")))?;
     let mut worst = 0;
-    runtime(prepared)?.block_on(async {
+    block_on(prepared, async {
         let stdio = Stdio::new(None, Passing::new(Stream::Err), Passing::new(Stream::Err));
         let mut session = prepared.session(stdio).await?;
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -207,7 +215,7 @@ fn batch(prepared: &Prepared, file: &str, printer: &Printer) -> Result<u8, CliEr
             worst = worst.max(show(&done, printer));
         }
         Ok::<_, CliError>(())
-    })?;
+    })??;
     Ok(worst)
 }
 

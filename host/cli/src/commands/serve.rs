@@ -41,7 +41,9 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
         }
         let options = ServeOptions { concurrency: args.concurrency, ..ServeOptions::default() };
         Ok::<_, CliError>(prepared.serve(listener, options, stop_signal()).await?)
-    })?;
+    });
+    runtime.shutdown_background();
+    let served = served?;
     printer.note(&format!("answered {} requests, {} failed", served.answered, served.failed));
     Ok(0)
 }

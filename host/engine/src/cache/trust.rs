@@ -36,7 +36,7 @@ impl Stamp {
 
 /// Tells whether the file or directory belongs to this user and nobody else may write it.
 #[cfg(unix)]
-pub(super) fn is_private(metadata: &Metadata) -> bool {
+pub fn is_private(metadata: &Metadata) -> bool {
     use cap_std::fs::MetadataExt as _;
     const WRITABLE_BY_OTHERS: u32 = 0o022;
     let user = rustix::process::geteuid().as_raw();
