@@ -2,7 +2,7 @@
 //! mapping compiled code.
 //!
 //! The component is a guest of the tests, a Rust library with the imports its standard library has.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark is a test")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a benchmark is a test")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads its own files")]
 
 use std::hint::black_box;

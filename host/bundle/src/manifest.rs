@@ -13,7 +13,7 @@ use semver::Version;
 use std::collections::BTreeMap;
 
 pub use plugin::MAX_DESCRIPTION_CHARS;
-pub use request::{DEFAULT_KV_BYTES, MAX_REASON_CHARS, MAX_REQUESTS};
+pub use request::{DEFAULT_KV_BYTES, MAX_KV_BYTES, MAX_REASON_CHARS, MAX_REQUESTS};
 
 /// What a plugin says about itself. Untrusted: texts are checked for control characters only.
 #[derive(Debug, Clone, PartialEq, Eq)]

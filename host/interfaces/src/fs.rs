@@ -8,10 +8,23 @@
 //! recorded before it happens.
 //!
 //! # Security
-//! Decisions are made on paths whose symbolic links are resolved. The guest cannot make a path
-//! decided about mean something else in between: it can neither move nor link protected names, nor
-//! make links to them. Another process that changes the granted directory at the same time can. A
-//! file with more than one name (hard links) cannot be written in place, only replaced.
+//! Decisions are made on paths whose symbolic links are resolved. The guest can neither move nor
+//! link protected names, nor make or move a link that leads to one; a directory that holds such a
+//! link it can move.
+//!
+//! Opening for writing is safe from other runs that share the directory: the decision finds, or
+//! makes, the file without following a link, nothing is emptied before what was opened is verified
+//! to be that very file with no other name, and anything else is closed, refused and recorded. A
+//! directory through which its guest may write is verified in the same way. Opening for reading is
+//! not verified. Making directories and links, removing, moving and setting times are decided on a
+//! path and then done on that path: another run that moves a directory exactly in between can make
+//! them happen at another place below the root, also in a protected one where the tree already has
+//! a link to it. Another process that changes the granted directory can do more. A file with more
+//! than one name (hard links) cannot be written in place, only replaced.
+//!
+//! A listing of 0.2 is held as a whole: a directory that has too many entries when it is counted
+//! just before is refused, and so is one listing too many at once. One of 0.3 is read piece by
+//! piece, and bounded by the files open at once.
 //!
 //! Start with [`FsRoots::from_grants`], [`FsGuard`] and [`add_to_linker`].
 
@@ -19,6 +32,7 @@ mod guard;
 mod lease;
 mod p2;
 mod p3;
+mod paths;
 mod protected;
 mod roots;
 #[cfg(test)]
@@ -28,7 +42,7 @@ pub use guard::{Blocking, FsCounts, FsGuard};
 pub use protected::ProtectedNames;
 pub use roots::{FsRootError, FsRoots, Opened};
 
-use guard::{At, Node, Refusal};
+use guard::{At, Opening, Refusal};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemCtxView};
@@ -153,7 +167,18 @@ impl GuardedFs<'_> {
 
     /// Tracks a descriptor just opened, and takes away from it what its node does not have: then
     /// the implementation below refuses writes on its own.
-    fn opened(&mut self, fd: &Resource<Descriptor>, node: Node) {
+    /// What is not what was decided about is closed instead.
+    fn opened(&mut self, fd: &Resource<Descriptor>, opening: Opening) -> Result<(), Refusal> {
+        let kept = match self.table.get(fd) {
+            Ok(Descriptor::File(file)) => self.guard.may_keep(&opening, &file.file),
+            Ok(Descriptor::Dir(dir)) => self.guard.may_keep(&opening, &dir.dir),
+            Err(_) => Err(Refusal::NotPermitted),
+        };
+        if let Err(refusal) = kept {
+            let _ = self.table.delete(Resource::<Descriptor>::new_own(fd.rep()));
+            return Err(refusal);
+        }
+        let node = opening.node;
         if !node.writable && !self.guard.has_single_files(&node) {
             match self.table.get_mut(fd) {
                 Ok(Descriptor::File(file)) => file.perms = FsPerms::ReadOnly,
@@ -162,6 +187,7 @@ impl GuardedFs<'_> {
             }
         }
         self.guard.track(fd.rep(), node);
+        Ok(())
     }
 
     fn preopens(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {

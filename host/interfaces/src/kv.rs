@@ -1,7 +1,7 @@
 //! `wasi:keyvalue` (both drafts) over one `SQLite` file that many host processes share.
 //!
 //! Invariants: a bucket exists only for a granted namespace, and every statement names it; what a
-//! namespace holds (keys and values) is counted in the transaction that changes it, so no number of
+//! namespace holds (keys, values, rows) is counted in the transaction that changes it, so no number of
 //! processes together passes its quota; one key, value and page are bounded; what a guest is told
 //! about a failure is one of a few fixed texts. The file is opened when a bucket is first used.
 //!

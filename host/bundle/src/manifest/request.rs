@@ -18,6 +18,8 @@ const MAX_PATH_CHARS: usize = 1_024;
 pub const MAX_REQUESTS: usize = 500;
 /// The size of a key-value namespace that does not state one.
 pub const DEFAULT_KV_BYTES: u64 = 16 * 1024 * 1024;
+/// The most that a manifest can ask for in key-value namespaces: in one, and in all together.
+pub const MAX_KV_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What `capability` can be, and the keys each has besides `capability`, `reason` and `optional`.
 const CAPABILITIES: &[(&str, &[&str])] = &[
@@ -62,6 +64,7 @@ pub(super) fn requests(
         };
         for (capability, start) in atoms {
             check_new(&requests, &capability, &value)?;
+            check_kv_total(&requests, &capability, &value)?;
             let request = Request::required(capability, reason, table.document.origin(start));
             requests.push(if optional { request.optional() } else { request });
         }
@@ -219,17 +222,36 @@ fn names(table: &Table<'_, '_>, make: fn(Name) -> Capability) -> Result<Vec<Atom
 }
 
 fn key_value(table: &Table<'_, '_>, plugin: &str) -> Result<Capability, BundleError> {
-    let size = table
-        .value("size")
-        .map(|value| Limit::Memory.parse(value.text()?).map_err(|source| value.wrong(source)));
+    let size_bytes = table.value("size").map(|value| kv_size(&value)).transpose()?;
     let namespace = match table.value("namespace") {
-        Some(value) => value.parse::<Name>()?,
+        Some(value) => own_namespace(&value, plugin)?,
         None => plugin.parse::<Name>().map_err(|source| {
             let key = "namespace".to_owned();
             table.document.error(0, ManifestProblem::Value { key, source })
         })?,
     };
-    Ok(Capability::Kv { namespace, size_bytes: size.transpose()?.unwrap_or(DEFAULT_KV_BYTES) })
+    Ok(Capability::Kv { namespace, size_bytes: size_bytes.unwrap_or(DEFAULT_KV_BYTES) })
+}
+
+fn kv_size(value: &Value<'_, '_>) -> Result<u64, BundleError> {
+    let size = Limit::Memory.parse(value.text()?).map_err(|source| value.wrong(source))?;
+    if size > MAX_KV_BYTES {
+        return Err(value.refuse("size of a namespace", "it is at most 64MiB"));
+    }
+    Ok(size)
+}
+
+/// Reads a namespace, which cannot be the one of a plugin with another name.
+fn own_namespace(value: &Value<'_, '_>, plugin: &str) -> Result<Name, BundleError> {
+    let namespace: Name = value.parse()?;
+    match namespace.as_str().strip_prefix(plugin) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Ok(namespace),
+        _ => Err(value.refuse(
+            "namespace",
+            "a plugin's namespace is its name, or begins with it and `/`; sharing one takes `--kv` \
+             on the command line",
+        )),
+    }
 }
 
 fn fidelity(table: &Table<'_, '_>) -> Result<Fidelity, BundleError> {
@@ -322,6 +344,26 @@ fn check_new(
         }
     }
     Ok(())
+}
+
+/// Refuses a namespace with which all of the plugin's together are larger than one may be.
+fn check_kv_total(
+    requests: &[Request],
+    capability: &Capability,
+    value: &Value<'_, '_>,
+) -> Result<(), BundleError> {
+    let size = |capability: &Capability| match capability {
+        Capability::Kv { size_bytes, .. } => *size_bytes,
+        _ => 0,
+    };
+    let earlier = requests.iter().map(|request| size(&request.capability));
+    let total = earlier.fold(size(capability), u64::saturating_add);
+    if size(capability) == 0 || total <= MAX_KV_BYTES {
+        return Ok(());
+    }
+    let why = "all namespaces of a plugin together are at most 64MiB";
+    let source = ParseError::new("size of all namespaces", &Limit::Memory.format(total), why);
+    Err(value.problem(ManifestProblem::Value { key: "size".to_owned(), source }))
 }
 
 fn scope(capability: &Capability) -> Option<&PathScope> {

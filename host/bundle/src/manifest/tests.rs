@@ -280,6 +280,53 @@ fn requests_that_exclude_each_other_or_are_too_many_are_refused() {
 }
 
 #[test]
+fn a_manifest_names_no_namespace_of_another_plugin() {
+    let own =
+        "a plugin's namespace is its name, or begins with it and `/`; sharing one takes `--kv`";
+    for (namespace, reason) in [
+        ("y", own),
+        ("xy", own),
+        ("x-y", own),
+        ("X", own),
+        ("/x", own),
+        ("y/x", own),
+        ("a b", "1 to 128 characters"),
+    ] {
+        request_refused("kv", &format!("namespace = \"{namespace}\""), "8:13", reason);
+    }
+    for namespace in ["x", "x/pages", "x/y/z"] {
+        let keys = format!("capability = \"kv\"\nreason = \"r\"\nnamespace = \"{namespace}\"\n");
+        let manifest = parse(&format!("{HEAD}[[request]]\n{keys}"), "plugin.toml").unwrap();
+        assert_eq!(manifest.requests[0].capability.to_string(), format!("kv:{namespace}"));
+    }
+}
+
+#[test]
+fn a_manifest_asks_for_a_bounded_store() {
+    let most = Limit::Memory.format(MAX_KV_BYTES);
+    let one = format!("it is at most {most}");
+    for size in ["64MiB", "67108864B"] {
+        let text = format!("{HEAD}[[request]]\ncapability = \"kv\"\nreason = \"r\"\n");
+        assert!(parse(&format!("{text}size = \"{size}\"\n"), "plugin.toml").is_ok(), "{size}");
+    }
+    for size in ["67108865B", "65MiB", "1024GiB"] {
+        request_refused("kv", &format!("size = \"{size}\""), "8:8", &one);
+    }
+    let store = |namespace: &str, size: &str| {
+        let keys = format!("namespace = \"{namespace}\"\nsize = \"{size}\"\n");
+        format!("[[request]]\ncapability = \"kv\"\nreason = \"r\"\n{keys}")
+    };
+    let both = |size: &str| format!("{HEAD}{}{}", store("x", "48MiB"), store("x/a", size));
+    assert!(parse(&both("16MiB"), "plugin.toml").is_ok());
+    refused(&both("17MiB"), "10:1", &format!("together are at most {most}"));
+    refused(&both("17MiB"), "10:1", "`65MiB`");
+    // A namespace that states no size counts too.
+    let unsized_one = "[[request]]\ncapability = \"kv\"\nreason = \"r\"\n";
+    let text = format!("{HEAD}{}{unsized_one}", store("x/a", "49MiB"));
+    refused(&text, "10:1", "`65MiB`");
+}
+
+#[test]
 fn every_capability_can_be_requested() {
     let every =
         "fs.read fs.write http socket env config secret kv clock random model tool agent mcp exec";

@@ -5,22 +5,29 @@
 //! is protected; no operation lets a protected name appear at, move to or vanish from any place,
 //! so that what is known of an open descriptor stays true.
 
+mod open;
+
+pub(super) use open::Opening;
+
 use super::lease::Lease;
+use super::paths::{canonical, join, lexical, look};
 use super::protected::ProtectedNames;
 use super::roots::FsRoots;
 use crate::{Effect, Effects};
-use cap_std::fs::{Dir, FileType, Metadata, MetadataExt};
+use cap_std::fs::{Dir, FileType, Metadata};
 use ringfence_capability::{Kind, Limit};
 use ringfence_engine::Meter;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use wasmtime_wasi::filesystem::Dir as WasiDir;
 use wasmtime_wasi::{FsPerms, OpenMode};
 
-/// The longest path that is looked at, as on Linux.
-const MAX_PATH_BYTES: usize = 4096;
+/// The most entries of a directory that are listed at once for 0.2, which holds them all.
+const MAX_LISTED: usize = 100_000;
+
+/// The most listings of 0.2 that are held at once.
+const MAX_LISTINGS: usize = 8;
 
 /// What one run did with files, for a summary: reads are counted, not recorded one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +47,10 @@ pub struct FsCounts {
 pub struct FsGuard {
     pub(super) roots: Vec<Place>,
     nodes: HashMap<u32, Node>,
+    /// The listings of 0.2 that are held.
     leases: HashMap<u32, Arc<Lease>>,
+    pub(super) max_listed: usize,
+    pub(super) blocking: Blocking,
     protected: ProtectedNames,
     meter: Arc<Meter>,
     effects: Effects,
@@ -79,14 +89,20 @@ pub(super) struct Node {
 pub(super) struct Wanted {
     pub(super) follow: bool,
     pub(super) create: bool,
+    pub(super) exclusive: bool,
     pub(super) truncate: bool,
     pub(super) write: bool,
     pub(super) mutate: bool,
 }
 
 impl Wanted {
-    fn changes(self) -> bool {
-        self.create || self.truncate || self.write
+    /// Tells whether it may make or empty a file.
+    pub(super) fn remakes(self) -> bool {
+        self.create || self.exclusive || self.truncate
+    }
+
+    pub(super) fn changes(self) -> bool {
+        self.remakes() || self.write
     }
 }
 
@@ -123,6 +139,8 @@ pub(super) enum Refusal {
     Io,
     /// It is not there.
     NoEntry,
+    /// It is there already.
+    Exist,
     /// The path leads out of the root, or is no path.
     Invalid,
     /// What is there is neither a file nor a directory.
@@ -141,7 +159,7 @@ impl FsGuard {
         effects: Effects,
         blocking: Blocking,
     ) -> Self {
-        let blocking = blocking == Blocking::Here;
+        let here = blocking == Blocking::Here;
         let place = |root: super::roots::Root| {
             // Wasmtime's own layer: it lets writes through only where one of ours may.
             let (perms, mode) = if root.may_write() {
@@ -149,14 +167,15 @@ impl FsGuard {
             } else {
                 (FsPerms::ReadOnly, OpenMode::READ)
             };
-            let dir = WasiDir::new(root.dir.into_std_file(), perms, mode, blocking);
+            let dir = WasiDir::new(root.dir.into_std_file(), perms, mode, here);
             let (only, writable_files) = (root.only, root.writable_files);
             let lease = Lease::uncounted();
             Place { guest: root.guest, dir, writable: root.writable, only, writable_files, lease }
         };
         let roots = roots.roots.into_iter().map(place).collect();
-        let (nodes, leases) = (HashMap::new(), HashMap::new());
-        Self { roots, nodes, leases, protected, meter, effects, counts: FsCounts::default() }
+        let (nodes, leases, counts) = (HashMap::new(), HashMap::new(), FsCounts::default());
+        let max_listed = MAX_LISTED;
+        Self { roots, nodes, leases, max_listed, blocking, protected, meter, effects, counts }
     }
 
     /// Returns what was done so far.
@@ -228,6 +247,24 @@ impl FsGuard {
         self.lease()
     }
 
+    /// Decides about one more listing that is held as a whole.
+    pub(super) fn may_hold_listing(&mut self, rep: u32) -> Result<(), Refusal> {
+        if self.leases.len() < MAX_LISTINGS {
+            return Ok(());
+        }
+        let reason = "too many directories are being listed";
+        self.refuse(rep, Kind::FsRead, "list", "", Refusal::Quota, reason)
+    }
+
+    /// Decides about the size of a listing, once it is known whether it is too large.
+    pub(super) fn may_hold_entries(&mut self, rep: u32, too_many: bool) -> Result<(), Refusal> {
+        if !too_many {
+            return Ok(());
+        }
+        let reason = "the directory has too many entries";
+        self.refuse(rep, Kind::FsRead, "list", "", Refusal::Quota, reason)
+    }
+
     /// Decides about changing what a descriptor is open on.
     pub(super) fn may_change(&mut self, rep: u32, operation: &str) -> Result<(), Refusal> {
         if self.node(rep)?.writable {
@@ -256,10 +293,16 @@ impl FsGuard {
         operation: &str,
     ) -> Result<(), Refusal> {
         self.check_alter(from, false, operation)?;
-        if look(from.dir, from.path, true).is_ok() && operation == "link" {
+        if look(from.dir, from.path, true).is_ok() {
             self.check_alter(from, true, operation)?;
         }
         self.check_alter(to, false, operation)?;
+        if let Ok(link) = from.dir.read_link_contents(from.path)
+            && link.to_str().is_none_or(|link| self.leads_to_protected(to, link))
+        {
+            let (refusal, reason) = (Refusal::NotPermitted, "the link leads to a protected name");
+            self.refuse(from.rep, Kind::FsWrite, operation, from.path, refusal, reason)?;
+        }
         let target = self.guest_path(to.rep, to.path);
         self.record(from.rep, operation, &format!("{} -> {target}", from.path))
     }
@@ -270,43 +313,14 @@ impl FsGuard {
         let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
         let reason = match lexical(parent, target) {
             None => "the link leads out of the granted directory",
-            Some(end) if self.protected.find(&end).is_some() => {
+            Some(end)
+                if self.protected.find(&end).is_some() || self.leads_to_protected(at, target) =>
+            {
                 "the link leads to a protected name"
             }
             Some(_) => return self.record(at.rep, "symlink", at.path),
         };
         self.refuse(at.rep, Kind::FsWrite, "symlink", at.path, Refusal::NotPermitted, reason)
-    }
-
-    /// Decides about opening a path, and returns what the new descriptor will be known as.
-    pub(super) fn may_open(&mut self, at: At<'_>, wanted: Wanted) -> Result<Node, Refusal> {
-        self.may_look(at.rep, at.path)?;
-        let node = self.node(at.rep)?.clone();
-        let found = self.look(at, wanted.follow)?;
-        let root = &self.roots[node.root];
-        if !(node.writable || root.only.is_some() || !root.writable_files.is_empty()) {
-            if wanted.changes() || wanted.mutate {
-                let (refusal, reason) = self.why_not(at.rep);
-                self.refuse(at.rep, Kind::FsWrite, "open", at.path, refusal, reason)?;
-            }
-            return self.open_for_reading(node.root, join(&node.path, at.path));
-        }
-        let place = self.locate(at, wanted.follow, "open")?;
-        let allowed = self.writable_at(&node, &place);
-        if wanted.changes() || (wanted.mutate && allowed.is_err()) {
-            self.check_write(at, allowed, found.as_ref())?;
-            self.record(at.rep, if wanted.create { "create" } else { "open" }, at.path)?;
-            return Ok(Node { path: place, writable: true, lease: self.lease()?, ..node });
-        }
-        let is_dir = found.as_ref().is_some_and(Metadata::is_dir);
-        let inherits = is_dir && node.writable && self.protected.find(&place).is_none();
-        let opened = self.open_for_reading(node.root, place)?;
-        Ok(Node { writable: inherits, ..opened })
-    }
-
-    fn open_for_reading(&mut self, root: usize, path: String) -> Result<Node, Refusal> {
-        self.counts.opened += 1;
-        Ok(Node { root, path, writable: false, lease: self.lease()? })
     }
 
     /// Returns the metadata of what is at a path, if anything is and it can be opened safely.
@@ -322,40 +336,6 @@ impl FsGuard {
             Err(_) => return Ok(None),
         };
         self.refuse(at.rep, Kind::FsRead, "open", at.path, refusal, reason)
-    }
-
-    fn check_write(
-        &mut self,
-        at: At<'_>,
-        allowed: Result<(), (Refusal, &'static str)>,
-        found: Option<&Metadata>,
-    ) -> Result<(), Refusal> {
-        let twice = found.is_some_and(|found| found.is_file() && found.nlink() > 1);
-        let (refusal, reason) = match allowed {
-            Err(reason) => reason,
-            Ok(()) if twice => {
-                (Refusal::NotPermitted, "the file has another name, which may be protected")
-            }
-            Ok(()) => return Ok(()),
-        };
-        self.refuse(at.rep, Kind::FsWrite, "open", at.path, refusal, reason)
-    }
-
-    /// Tells whether the place may be written to: by its root, by a single-file grant, by name.
-    fn writable_at(&self, node: &Node, place: &str) -> Result<(), (Refusal, &'static str)> {
-        let root = &self.roots[node.root];
-        let single = root.writable_files.iter().any(|file| file == place)
-            || root.only.iter().flatten().any(|(name, write)| *write && name == place);
-        if single {
-            return Ok(());
-        }
-        if !root.writable {
-            return Err((Refusal::ReadOnly, "it was granted for reading only"));
-        }
-        if self.protected.find(place).is_some() {
-            return Err((Refusal::NotPermitted, "the name is protected"));
-        }
-        Ok(())
     }
 
     /// Returns where a path is once it is found that the name may be changed there.
@@ -375,6 +355,15 @@ impl FsGuard {
             self.why_not(at.rep)
         };
         self.refuse(at.rep, Kind::FsWrite, operation, at.path, refusal, reason)
+    }
+
+    /// Tells whether a link at `at` to `target` names or leads to what is protected.
+    fn leads_to_protected(&self, at: At<'_>, target: &str) -> bool {
+        let path = at.path.trim_end_matches('/');
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let end = canonical(at.dir, &join(parent, target), true);
+        self.protected.find(target).is_some()
+            || end.is_ok_and(|end| self.protected.find(&end).is_some())
     }
 
     /// Returns why nothing can be changed through a descriptor.
@@ -431,68 +420,4 @@ impl FsGuard {
         let _ = self.effects.record(Effect::refused(kind, operation, target, reason));
         Err(refusal)
     }
-}
-
-fn look(dir: &Dir, path: &str, follow: bool) -> io::Result<Metadata> {
-    if follow { dir.metadata(path) } else { dir.symlink_metadata(path) }
-}
-
-/// Returns the place of `path` below `dir` with every symbolic link before its last component
-/// resolved, and the last one too when it is to be followed.
-fn canonical(dir: &Dir, path: &str, follow: bool) -> Result<String, Refusal> {
-    if path.len() > MAX_PATH_BYTES || path.contains('\0') {
-        return Err(Refusal::Invalid);
-    }
-    let refusal = |error: &io::Error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Refusal::NotPermitted,
-        _ => Refusal::NoEntry,
-    };
-    let resolve = |path: &str| {
-        // `canonicalize` alone may answer with the beginning of a path that is not there.
-        dir.metadata(path).and_then(|_| dir.canonicalize(path)).map_err(|error| refusal(&error))
-    };
-    match dir.symlink_metadata(path) {
-        Ok(found) if found.is_symlink() && !follow => {}
-        // Also for a link to nothing: what would be made there has not been looked at.
-        Ok(_) => return resolve(path).and_then(|end| plain(&end)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(refusal(&error)),
-    }
-    let path = path.trim_end_matches('/');
-    let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
-    if matches!(name, "" | "." | "..") || path.starts_with('/') {
-        return Err(Refusal::NotPermitted);
-    }
-    Ok(join(&plain(&resolve(parent)?)?, name))
-}
-
-fn plain(path: &Path) -> Result<String, Refusal> {
-    let path = path.to_str().ok_or(Refusal::Invalid)?;
-    Ok(if path == "." { String::new() } else { path.to_owned() })
-}
-
-fn join(parent: &str, path: &str) -> String {
-    match (parent, path) {
-        ("", path) => path.to_owned(),
-        (parent, "" | ".") => parent.to_owned(),
-        (parent, path) => format!("{parent}/{path}"),
-    }
-}
-
-/// Returns where `target` leads from `parent` by its text alone, if it stays inside.
-fn lexical(parent: &str, target: &str) -> Option<String> {
-    if target.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = parent.split('/').filter(|part| !part.is_empty()).collect();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }

@@ -1,8 +1,9 @@
 //! The guard as `wasi:filesystem` 0.2.
 
 use super::GuardedFs;
-use super::guard::{Refusal, Wanted};
+use super::guard::{Blocking, Refusal, Wanted};
 use super::lease::Leased;
+use super::paths::has_more_than;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
@@ -25,6 +26,7 @@ impl From<Refusal> for ErrorCode {
             Refusal::Quota => Self::Quota,
             Refusal::Io => Self::Io,
             Refusal::NoEntry => Self::NoEntry,
+            Refusal::Exist => Self::Exist,
             Refusal::Invalid => Self::Invalid,
             Refusal::NoDevice => Self::NoDevice,
             Refusal::NotDirectory => Self::NotDirectory,
@@ -36,6 +38,21 @@ impl From<Refusal> for FsError {
     fn from(refusal: Refusal) -> Self {
         ErrorCode::from(refusal).into()
     }
+}
+
+/// Returns the flags to open with once the guard has found or made the file: it neither makes nor
+/// truncates anything then, but can do to the file what it could otherwise.
+fn settled(
+    wanted: Wanted,
+    open: OpenFlags,
+    flags: DescriptorFlags,
+) -> (OpenFlags, DescriptorFlags) {
+    if !wanted.changes() {
+        return (open, flags);
+    }
+    let both = DescriptorFlags::READ | DescriptorFlags::WRITE;
+    let asked = flags.contains(DescriptorFlags::WRITE);
+    (open & OpenFlags::DIRECTORY, if asked { flags } else { flags | both })
 }
 
 fn follows(flags: PathFlags) -> bool {
@@ -104,6 +121,16 @@ impl HostDescriptor for GuardedFs<'_> {
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Listing> {
         let lease = self.guard.may_list(fd.rep())?;
+        self.guard.may_hold_listing(fd.rep())?;
+        let (dir, most) = (self.dir(&fd)?, self.guard.max_listed);
+        let too_many = match self.guard.blocking {
+            Blocking::Here => has_more_than(&dir, most),
+            Blocking::Elsewhere => {
+                let counted = tokio::task::spawn_blocking(move || has_more_than(&dir, most)).await;
+                counted.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            }
+        };
+        self.guard.may_hold_entries(fd.rep(), too_many.map_err(|_| Refusal::Io)?)?;
         let listing = self.inner().read_directory(fd).await?;
         self.guard.keep_lease(listing.rep(), lease);
         Ok(listing)
@@ -166,14 +193,26 @@ impl HostDescriptor for GuardedFs<'_> {
     ) -> FsResult<Fd> {
         let wanted = Wanted {
             follow: follows(path_flags),
-            create: open.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE),
+            create: open.contains(OpenFlags::CREATE),
+            exclusive: open.contains(OpenFlags::EXCLUSIVE),
             truncate: open.contains(OpenFlags::TRUNCATE),
             write: flags.contains(DescriptorFlags::WRITE),
             mutate: flags.contains(DescriptorFlags::MUTATE_DIRECTORY),
         };
-        let node = self.at(&fd, &path, |guard, at| guard.may_open(at, wanted))?;
+        if open.contains(OpenFlags::DIRECTORY) && wanted.remakes() {
+            return Err(ErrorCode::Invalid.into());
+        }
+        let opening = self.at(&fd, &path, |guard, at| guard.may_open(at, wanted))?;
+        let (open, flags) = settled(wanted, open, flags);
         let opened = self.inner().open_at(fd, path_flags, path, open, flags).await?;
-        self.opened(&opened, node);
+        self.opened(&opened, opening)?;
+        if wanted.truncate {
+            let file = Resource::new_borrow(opened.rep());
+            if let Err(error) = self.inner().set_size(file, 0).await {
+                HostDescriptor::drop(self, opened).map_err(FsError::trap)?;
+                return Err(error);
+            }
+        }
         Ok(opened)
     }
 

@@ -34,6 +34,7 @@ impl From<Refusal> for ErrorCode {
             Refusal::Quota => Self::Quota,
             Refusal::Io => Self::Io,
             Refusal::NoEntry => Self::NoEntry,
+            Refusal::Exist => Self::Exist,
             Refusal::Invalid => Self::Invalid,
             Refusal::NoDevice => Self::NoDevice,
             Refusal::NotDirectory => Self::NotDirectory,
@@ -45,6 +46,21 @@ impl From<Refusal> for FilesystemError {
     fn from(refusal: Refusal) -> Self {
         ErrorCode::from(refusal).into()
     }
+}
+
+/// Returns the flags to open with once the guard has found or made the file: it neither makes nor
+/// truncates anything then, but can do to the file what it could otherwise.
+fn settled(
+    wanted: Wanted,
+    open: OpenFlags,
+    flags: DescriptorFlags,
+) -> (OpenFlags, DescriptorFlags) {
+    if !wanted.changes() {
+        return (open, flags);
+    }
+    let both = DescriptorFlags::READ | DescriptorFlags::WRITE;
+    let asked = flags.contains(DescriptorFlags::WRITE);
+    (open & OpenFlags::DIRECTORY, if asked { flags } else { flags | both })
 }
 
 fn follows(flags: PathFlags) -> bool {
@@ -323,17 +339,28 @@ impl<T: GuardedFsView> HostDescriptorWithStore<T> for GuardedFilesystem {
     ) -> FilesystemResult<Fd> {
         let wanted = Wanted {
             follow: follows(path_flags),
-            create: open.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE),
+            create: open.contains(OpenFlags::CREATE),
+            exclusive: open.contains(OpenFlags::EXCLUSIVE),
             truncate: open.contains(OpenFlags::TRUNCATE),
             write: flags.contains(DescriptorFlags::WRITE),
             mutate: flags.contains(DescriptorFlags::MUTATE_DIRECTORY),
         };
-        let node = decide(store, |fs| fs.at(&fd, &path, |guard, at| guard.may_open(at, wanted)))?;
+        if open.contains(OpenFlags::DIRECTORY) && wanted.remakes() {
+            return Err(ErrorCode::Invalid.into());
+        }
+        let opening =
+            decide(store, |fs| fs.at(&fd, &path, |guard, at| guard.may_open(at, wanted)))?;
+        let (open, flags) = settled(wanted, open, flags);
         let opened = Wasi::open_at(wasi!(store), fd, path_flags, path, open, flags).await?;
-        decide(store, |fs| {
-            fs.opened(&opened, node);
-            Ok(())
-        })?;
+        decide(store, |fs| fs.opened(&opened, opening))?;
+        if wanted.truncate {
+            let file = Resource::new_borrow(opened.rep());
+            if let Err(error) = Wasi::set_size(wasi!(store), file, 0).await {
+                let dropped =
+                    store.with(|mut store| HostDescriptor::drop(&mut store.get(), opened));
+                return Err(dropped.map_or_else(FilesystemError::trap, |()| error));
+            }
+        }
         Ok(opened)
     }
 

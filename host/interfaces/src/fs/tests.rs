@@ -2,6 +2,7 @@
 //! succeeds.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod shared;
 mod v3;
 
 use super::*;

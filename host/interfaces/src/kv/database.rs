@@ -18,6 +18,11 @@ pub(super) const MAX_VALUE_BYTES: usize = 8 << 20;
 /// The most keys one batch may name: a batch that changes something locks out other processes.
 pub(super) const MAX_BATCH_KEYS: usize = 1000;
 
+/// What an entry counts for besides its key, its value and its namespace: the version, the headers
+/// of the record and its share of a page that is not full. Without it, a quota of contents would
+/// let in millions of entries that have next to none.
+pub(super) const ROW_BYTES: u16 = 64;
+
 /// How many keys are listed at once.
 const PAGE_KEYS: u32 = 256;
 
@@ -27,8 +32,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How often a first opening is tried while another process prepares the same new file.
 const ATTEMPTS: usize = 8;
 
-/// The format of the tables below. Another one is refused, never converted.
-const FORMAT: i64 = 1;
+/// The format of the tables below and of what `held` counts. Another one is refused, never
+/// converted.
+pub(super) const FORMAT: i64 = 2;
 
 /// `version` is new for every change in a namespace: a value that was changed and changed back is
 /// not taken for one that was not.
@@ -40,7 +46,7 @@ const SCHEMA: &str = "
         namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, version INTEGER NOT NULL,
         PRIMARY KEY (namespace, key)
     ) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
 ";
 
 /// A value and which change of its namespace it came with.
@@ -270,7 +276,8 @@ fn set(
     if value.len() > MAX_VALUE_BYTES {
         return Err(KvError::LargeValue);
     }
-    let after = i64::try_from(key.len() + value.len()).map_err(|_| KvError::LargeValue)?;
+    let after = key.len() + value.len() + bucket.namespace.len() + usize::from(ROW_BYTES);
+    let after = i64::try_from(after).map_err(|_| KvError::LargeValue)?;
     let more = after - size(transaction, bucket, key)?;
     let version = hold(transaction, bucket, more)?;
     let sql = "INSERT INTO entry (namespace, key, value, version) VALUES (?1, ?2, ?3, ?4)
@@ -281,10 +288,11 @@ fn set(
 
 /// Returns how much an entry counts for: nothing when it is not there.
 fn size(transaction: &Transaction<'_>, bucket: &Bucket, key: &str) -> Result<i64, KvError> {
-    let sql = "SELECT octet_length(key) + octet_length(value) FROM entry
-               WHERE namespace = ?1 AND key = ?2";
+    let sql = "SELECT octet_length(key) + octet_length(value) + octet_length(namespace) + ?3
+               FROM entry WHERE namespace = ?1 AND key = ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    let size = statement.query_row((&bucket.namespace, key), |row| row.get(0)).optional()?;
+    let row = (&bucket.namespace, key, ROW_BYTES);
+    let size = statement.query_row(row, |row| row.get(0)).optional()?;
     Ok(size.unwrap_or(0))
 }
 

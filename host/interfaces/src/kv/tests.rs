@@ -58,6 +58,11 @@ impl World {
     }
 }
 
+/// What an entry of this namespace counts for without its key and its value.
+fn row(namespace: &str) -> u64 {
+    namespace.len() as u64 + u64::from(database::ROW_BYTES)
+}
+
 fn other(error: KvError) -> Error {
     Error::Other(error.to_string())
 }
@@ -102,22 +107,41 @@ async fn only_granted_namespaces_are_opened_and_seen() {
 #[tokio::test]
 async fn keys_and_values_together_stay_within_the_quota() {
     let dir = tempfile::tempdir().unwrap();
-    let mut world = world(dir.path(), &[("small", 10)]);
+    let mut world = world(dir.path(), &[("small", 2 * row("small") + 10)]);
     let bucket = world.open("small").await;
-    world.set(&bucket, "ab", 8).await.unwrap();
+    world.set(&bucket, "a", 2).await.unwrap();
+    world.set(&bucket, "bc", 5).await.unwrap();
     let full = format!("{:?}", other(KvError::Full));
-    for (key, bytes) in [("c", 0), ("ab", 9)] {
+    for (key, bytes) in [("d", 0), ("bc", 6)] {
         let refused = world.set(&bucket, key, bytes).await.unwrap_err();
         assert_eq!(format!("{refused:?}"), full, "{key}");
     }
     let reason = Verdict::Refused("the quota of the namespace is reached".to_owned());
     assert_eq!(world.log.0.lock().unwrap().last().unwrap().verdict, reason);
-    assert_eq!(world.get(&bucket, "ab").await.unwrap().len(), 8, "a refused change is none");
-    world.set(&bucket, "ab", 7).await.unwrap();
-    world.set(&bucket, "c", 0).await.unwrap();
+    assert_eq!(world.get(&bucket, "bc").await.unwrap().len(), 5, "a refused change is none");
+    world.set(&bucket, "bc", 4).await.unwrap();
+    world.set(&bucket, "a", 3).await.unwrap();
     let fd = Resource::new_borrow(bucket.rep());
-    v1::store::HostBucket::delete(&mut world.kv(), fd, "ab".to_owned()).await.unwrap().unwrap();
-    world.set(&bucket, "de", 7).await.unwrap();
+    v1::store::HostBucket::delete(&mut world.kv(), fd, "a".to_owned()).await.unwrap().unwrap();
+    world.set(&bucket, "de", 2).await.unwrap();
+}
+
+#[test]
+fn entries_without_contents_reach_the_quota_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut database = Database::open(&dir.path().join("kv.sqlite")).unwrap();
+    let quota = 9 * (row("n") + 1);
+    let bucket = Bucket { namespace: "n".to_owned(), quota };
+    let mut set = |i: u32| database.set(&bucket, &[(i.to_string(), Vec::new())]);
+    for i in 1..=9 {
+        set(i).unwrap();
+    }
+    assert_eq!(set(0).unwrap_err(), KvError::Full);
+    set(1).unwrap();
+    database.delete(&bucket, &["1".to_owned()]).unwrap();
+    let again = |key: &str| vec![(key.to_owned(), Vec::new())];
+    database.set(&bucket, &again("0")).unwrap();
+    assert_eq!(database.set(&bucket, &again("1")).unwrap_err(), KvError::Full);
 }
 
 #[tokio::test]
@@ -177,7 +201,7 @@ async fn keys_are_listed_in_pages_of_either_cursor() {
 #[tokio::test]
 async fn a_batch_is_done_as_a_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    let mut world = world(dir.path(), &[("small", 10)]);
+    let mut world = world(dir.path(), &[("small", 2 * row("small") + 10)]);
     let bucket = world.open("small").await;
     let fd = || Resource::new_borrow(bucket.rep());
     let entries = vec![("a".to_owned(), vec![1]), ("b".to_owned(), vec![2; 20])];
@@ -238,7 +262,9 @@ async fn only_an_integer_within_range_is_incremented() {
 fn many_connections_lose_nothing_and_keep_the_quota() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kv.sqlite");
-    let bucket = Bucket { namespace: "shared".to_owned(), quota: 1000 };
+    // Nine entries of a hundred bytes and the counter.
+    let quota = 1000 + 10 * row("shared");
+    let bucket = Bucket { namespace: "shared".to_owned(), quota };
     let work = |id: usize| {
         let mut database = Database::open(&path).unwrap();
         for _ in 0..25 {
@@ -263,10 +289,11 @@ fn a_file_that_is_no_store_is_a_typed_error() {
     let authority = cap_std::ambient_authority();
     let host = cap_std::fs::Dir::open_ambient_dir(dir.path(), authority).unwrap();
     host.write("kv.sqlite", vec![7; 8192]).unwrap();
-    let newer = Database::open(&dir.path().join("newer")).unwrap();
-    newer.pretend_format(2);
-    drop(newer);
-    for path in ["kv.sqlite", "no/kv.sqlite", "newer"] {
+    for (name, format) in [("older", database::FORMAT - 1), ("newer", database::FORMAT + 1)] {
+        let made = Database::open(&dir.path().join(name)).unwrap();
+        made.pretend_format(format);
+    }
+    for path in ["kv.sqlite", "no/kv.sqlite", "older", "newer"] {
         let opened = Database::open(&dir.path().join(path)).map(drop);
         assert_eq!(opened.unwrap_err(), KvError::Unusable, "{path}");
     }

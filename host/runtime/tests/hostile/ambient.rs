@@ -123,7 +123,11 @@ fn a_secret_is_nowhere_in_what_the_guest_sees() {
     let get = http("api.example.org", 443, MethodClass::Read);
     let secret = Capability::Secret { name: name("TOKEN"), host };
     let reader = || Run::command("secret-reader", ["TOKEN"]).grant(get.clone()).with(supply);
-    let on = reader().grant(secret);
+    let manifest = "[plugin]\nname = \"reader\"\nversion = \"0.1.0\"\ncomponent = \"secret-reader.wasm\"\n\n\
+                    [[request]]\ncapability = \"secret\"\nname = \"TOKEN\"\nhosts = [\"api.example.org\"]\nreason = \"pays\"\n\n\
+                    [[request]]\ncapability = \"clock\"\nreason = \"the runtime\"\n\n\
+                    [[request]]\ncapability = \"random\"\nreason = \"the runtime\"\n";
+    let on = reader().manifest(manifest).grant(secret);
     let shown = Expect::Succeeded("environment s3cret");
     check(on, &Expect::Refused("not in the environment"), reader().grant(env("TOKEN")), &shown);
 }
@@ -218,7 +222,7 @@ fn a_store_holds_no_more_than_its_quota() {
         let (small, full) = if guest == "kv-hog" {
             (200_000, "reached\") after 3")
         } else {
-            (2048, "reached\") after 2")
+            (2304, "reached\") after 2")
         };
         check(run(small), &Expect::Refused(full), run(4 << 20), &Expect::Succeeded("20 "));
     }
@@ -227,7 +231,7 @@ fn a_store_holds_no_more_than_its_quota() {
     let again = || Run::command("kv-hog", ["box", "1", "3000"]).at(&place).grant(kv("box", 8192));
     one(again(), &Expect::Succeeded("1 values"));
     let more = Run::command("kv-keys", ["box", "20", "1000"]).at(&place).grant(kv("box", 8192));
-    one(more, &Expect::Refused("reached\") after 5"));
+    one(more, &Expect::Refused("reached\") after 4"));
     one(again(), &Expect::Succeeded("1 values"));
 }
 

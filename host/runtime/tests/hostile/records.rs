@@ -125,10 +125,9 @@ fn a_cache_others_may_write_is_not_used() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(place.path("cache"), mode).unwrap();
     let error = build().map(drop).unwrap_err();
-    assert!(
-        error.code() == "engine::cache" && error.to_string().contains("others may write"),
-        "{error}"
-    );
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error.code(), "runtime::place");
+    assert_eq!(cause, "it belongs to another user, or others may write to it");
 }
 
 #[test]
@@ -219,7 +218,7 @@ fn every_decision_and_effect_of_a_run_is_in_the_log() {
     let place = Place::new();
     let absent = Expect::Error("interfaces::not-granted", &[]);
     one(Run::command("write-file", ["/ws", "new.txt"]).at(&place), &absent);
-    has(&place, "plugin.link", "", forbid);
+    has(&place, "plugin.refused", "", forbid);
     assert!(told(&place).iter().all(|(operation, ..)| operation != "run.start"), "nothing ran");
 
     let place = Place::new();

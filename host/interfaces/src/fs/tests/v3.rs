@@ -119,3 +119,29 @@ async fn a_stream_holds_its_file_until_it_ends() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn files_are_made_and_emptied() {
+    let world = world(vec![write(".")], PROTECTED, Limits::default());
+    let world = with(world, async |fs, root| {
+        let (create, truncate) = (v3::OpenFlags::CREATE, v3::OpenFlags::TRUNCATE);
+        for (path, flags, made) in [
+            ("sub/new", create, true),
+            ("sub/new", create | v3::OpenFlags::EXCLUSIVE, false),
+            ("a.txt", truncate, true),
+            (".git/config", truncate, false),
+            (".git/new", create, false),
+        ] {
+            let (at, follow) = (Resource::new_borrow(root.rep()), v3::PathFlags::SYMLINK_FOLLOW);
+            let read = v3::DescriptorFlags::READ;
+            let opened = Fs::open_at(fs, at, follow, path.to_owned(), flags, read).await;
+            assert_eq!(opened.is_ok(), made, "{path}");
+        }
+    })
+    .await;
+    let tree = host(&world.tree);
+    for (path, left) in [("sub/new", ""), ("a.txt", ""), (".git/config", "old")] {
+        assert_eq!(tree.read_to_string(path).unwrap(), left, "{path}");
+    }
+    assert!(!tree.exists(".git/new"));
+}
