@@ -150,7 +150,12 @@ fn warm_up(case: &Case) -> Result<(), Box<dyn Error>> {
 }
 
 /// Returns wasmtime's own command on the same component, compiled beforehand.
-fn peer(wasmtime: &Path, command: &Path, workspace: &Path, scratch: &Path) -> Result<Case, Box<dyn Error>> {
+fn peer(
+    wasmtime: &Path,
+    command: &Path,
+    workspace: &Path,
+    scratch: &Path,
+) -> Result<Case, Box<dyn Error>> {
     let compiled = scratch.join("echo.cwasm");
     let output =
         Command::new(wasmtime).arg("compile").arg("-o").arg(&compiled).arg(command).output()?;

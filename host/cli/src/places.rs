@@ -104,9 +104,11 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
         builder = builder.layer(layer);
     }
     // What other runs of this user trust, whichever directories this one uses.
-    for (variable, below_home) in
-        [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")]
-    {
+    for (variable, below_home) in [
+        ("XDG_STATE_HOME", ".local/state"),
+        ("XDG_CACHE_HOME", ".cache"),
+        ("XDG_CONFIG_HOME", ".config"),
+    ] {
         if let Ok(path) = user_dir(variable, below_home, "") {
             builder = builder.keeps(path);
         }

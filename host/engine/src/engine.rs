@@ -226,11 +226,7 @@ const LINGER_TICKS: u32 = 200;
 
 impl Ticker {
     fn new(engine: wasmtime::Engine) -> Self {
-        let shared = Shared {
-            engine,
-            running: AtomicUsize::new(0),
-            thread: Mutex::new(false),
-        };
+        let shared = Shared { engine, running: AtomicUsize::new(0), thread: Mutex::new(false) };
         Self { shared: Arc::new(shared) }
     }
 

@@ -10,9 +10,7 @@ use ringfence_audit::{
 use ringfence_bundle::Plugin;
 use ringfence_capability::{Kind, Limit, Origin, Profile};
 use ringfence_engine::{EngineError, Meter};
-use ringfence_interfaces::{
-    Effect, EffectSink, Effects, NotRecorded, Verdict as Outcome,
-};
+use ringfence_interfaces::{Effect, EffectSink, Effects, NotRecorded, Verdict as Outcome};
 use ringfence_policy::{Verdict, Verdicts};
 
 use crate::{RunError, Usage, places};

@@ -106,7 +106,10 @@ fn announce(host: &Host, plugin: &Plugin, _: &RunOptions, printer: &Printer) {
 
 /// Runs `work` to its end. Calls it left behind on other threads, such as a name that does not
 /// resolve, are not waited for: a run that reached its time ends then.
-pub(crate) fn block_on<T>(prepared: &Prepared, work: impl Future<Output = T>) -> Result<T, CliError> {
+pub(crate) fn block_on<T>(
+    prepared: &Prepared,
+    work: impl Future<Output = T>,
+) -> Result<T, CliError> {
     let runtime = runtime(prepared)?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();
