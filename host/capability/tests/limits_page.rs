@@ -9,7 +9,7 @@ fn the_documented_table_of_limits_is_the_defaults() {
     let mut table = "| limit | default | bounds |\n|---|---|---|\n".to_owned();
     for limit in Limit::ALL {
         let default = limit.format(defaults.of(*limit));
-        table += &format!("| `{limit}` | {default} | {} |\n", limit.description());
+        table = format!("{table}| `{limit}` | {default} | {} |\n", limit.description());
     }
     assert!(page.contains(&format!("\n{table}\n")), "the table must be\n\n{table}");
 }

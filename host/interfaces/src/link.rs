@@ -98,12 +98,12 @@ pub fn link(
     plan: &LinkPlan<'_>,
 ) -> Result<InstancePre<HostState>, LinkError> {
     let mut linker = Linker::new(engine.wasmtime());
-    let (mut refused, mut linked) = (Vec::new(), BTreeSet::new());
+    let (mut refused, mut done) = (Vec::new(), BTreeSet::new());
     for (import, item) in component.component_type().imports(engine.wasmtime()) {
         let authority = carries_functions(engine, &item.ty);
         match answer(import, authority, plan) {
             // A component can import one interface in two compatible versions; one serves both.
-            Answer::Link if linked.insert((without_version(import), generation(import))) => {
+            Answer::Link if done.insert((without_version(import), generation(import))) => {
                 add(&mut linker, import, authority, plan.plugin)?;
             }
             Answer::Link => {}

@@ -4,6 +4,7 @@
 //!     minimal plugins/tools/text-search search '{"pattern":"fn main"}'
 //!
 //! `docs/guides/embedding.md` walks through it.
+#![allow(clippy::disallowed_methods, reason = "an example is a program: it reads its arguments")]
 #![forbid(unsafe_code)]
 
 use std::error::Error;

@@ -94,7 +94,7 @@ impl HostBuilder {
     pub fn build(self) -> Result<Host, RunError> {
         let workspace = self.workspace.unwrap_or_else(|| PathBuf::from("."));
         let places =
-            Places::open(&workspace, self.state.as_deref(), self.cache.as_deref(), self.kept)?;
+            Places::open(&workspace, self.state.as_deref(), self.cache.as_deref(), &self.kept)?;
         let cache = match &self.cache {
             None => None,
             Some(path) => {

@@ -27,7 +27,7 @@ impl Places {
         workspace: &Path,
         state: Option<&Path>,
         cache: Option<&Path>,
-        kept: Vec<PathBuf>,
+        kept: &[PathBuf],
     ) -> Result<Self, RunError> {
         let workspace = real(workspace, "workspace")?;
         // What is not there yet cannot be granted either: a grant is for a place that exists.

@@ -246,8 +246,8 @@ fn secrets(
     let mut attached = Vec::new();
     for capability in grants.of_kind(Kind::Secret) {
         let Capability::Secret { name, host } = capability else { continue };
-        let mut uses = plugin.manifest.secrets.iter();
-        let used = uses.find(|used| used.name == *name && used.hosts.contains(host));
+        let mut declared = plugin.manifest.secrets.iter();
+        let used = declared.find(|used| used.name == *name && used.hosts.contains(host));
         let used = used.ok_or_else(|| RunError::NotOffered {
             capability: capability.to_string(),
             why: "the manifest does not say in which header it is sent",

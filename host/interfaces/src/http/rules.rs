@@ -110,7 +110,7 @@ impl HttpRules {
                     rules.http.push((host.clone(), *port, *methods));
                 }
                 Capability::Secret { name, host } => {
-                    rules.secrets.push((name.clone(), host.clone()))
+                    rules.secrets.push((name.clone(), host.clone()));
                 }
                 _ => {}
             }
