@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
-#[command(name = "ringfence", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "ringfence", version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -172,7 +172,7 @@ pub(crate) struct Grants {
     pub(crate) socket: Vec<String>,
 }
 
-/// Run a plugin: a command with its arguments, or a tool with JSON input
+/// `ringfence run`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
     /// Directory with a plugin.toml, or a .wasm file
@@ -187,7 +187,7 @@ pub(crate) struct Run {
     pub(crate) args: Vec<String>,
 }
 
-/// Call one function of a plugin with JSON
+/// `ringfence call`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Call {
     /// Directory with a plugin.toml, or a .wasm file
@@ -204,7 +204,7 @@ pub(crate) struct Call {
     pub(crate) grants: Grants,
 }
 
-/// Serve HTTP with a plugin that exports a wasi:http handler
+/// `ringfence serve`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
     /// Directory with a plugin.toml, or a .wasm file
@@ -219,7 +219,7 @@ pub(crate) struct Serve {
     pub(crate) grants: Grants,
 }
 
-/// Show what a plugin is and asks for, without running any of it
+/// `ringfence inspect`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// Directory with a plugin.toml, or a .wasm file
@@ -229,7 +229,7 @@ pub(crate) struct Inspect {
     pub(crate) schemas: bool,
 }
 
-/// Show what a plugin would be granted under a profile, and the rule behind each decision
+/// `ringfence explain`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
     /// Directory with a plugin.toml, or a .wasm file
@@ -238,7 +238,7 @@ pub(crate) struct Explain {
     pub(crate) grants: Grants,
 }
 
-/// Read and check the log of what was decided and done
+/// `ringfence audit`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Audit {
     #[command(subcommand)]
@@ -272,7 +272,7 @@ pub(crate) enum AuditCommand {
     },
 }
 
-/// Show the profiles, and check policy files
+/// `ringfence policy`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Policy {
     #[command(subcommand)]
