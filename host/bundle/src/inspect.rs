@@ -60,6 +60,22 @@ pub enum PluginKind {
 }
 
 impl PluginKind {
+    /// Returns the kind of a component that exports these names.
+    pub fn of<'n>(exports: impl Iterator<Item = &'n str> + Clone) -> Self {
+        let has = |start: &str| exports.clone().any(|name| name.starts_with(start));
+        if has("ringfence:plugin/agent@") || has("ringfence:agent/") {
+            Self::Agent
+        } else if has("ringfence:research/") {
+            Self::Step
+        } else if has("wasi:cli/run@") {
+            Self::Command
+        } else if has("wasi:http/incoming-handler@") || has("wasi:http/handler@") {
+            Self::HttpHandler
+        } else {
+            Self::Tools
+        }
+    }
+
     /// Returns the name used in output.
     pub const fn name(self) -> &'static str {
         match self {
@@ -261,7 +277,7 @@ pub fn inspect(component: &[u8], display: &str) -> Result<Interface, BundleError
         return Err(BundleError::TooComplex { path: display.to_owned(), what, limit });
     }
     Ok(Interface {
-        kind: kind(&found.exports),
+        kind: PluginKind::of(found.exports.iter().map(|export| export.name.as_str())),
         wasi: generations(found.imports.iter().chain(&found.exports)),
         imports: found.imports,
         exports: found.exports,
@@ -286,21 +302,6 @@ fn functions_of(component: &[u8], found: &scan::Scan) -> contain::Outcome<Vec<Fu
 /// [`BundleError::Invalid`] when its sections cannot be read.
 pub fn imports(component: &[u8], display: &str) -> Result<Vec<Extern>, BundleError> {
     scan::scan(component, display).map(|found| found.imports)
-}
-
-fn kind(exports: &[Extern]) -> PluginKind {
-    let has = |start: &str| exports.iter().any(|export| export.name.starts_with(start));
-    if has("ringfence:plugin/agent@") || has("ringfence:agent/") {
-        PluginKind::Agent
-    } else if has("ringfence:research/") {
-        PluginKind::Step
-    } else if has("wasi:cli/run@") {
-        PluginKind::Command
-    } else if has("wasi:http/incoming-handler@") || has("wasi:http/handler@") {
-        PluginKind::HttpHandler
-    } else {
-        PluginKind::Tools
-    }
 }
 
 fn generations<'a>(externs: impl Iterator<Item = &'a Extern>) -> Vec<WasiGeneration> {

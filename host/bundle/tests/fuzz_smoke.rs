@@ -53,6 +53,10 @@ reason = "r"
 capability = "env"
 names = ["LANG", "TZ"]
 reason = "r"
+[[request]]
+capability = "exec"
+argv = [["cargo", "test", "--*", "**"], ["/bin/ls", "-**"]]
+reason = "r"
 [limits]
 memory = "64MiB"
 wall-time = "20s"
@@ -72,6 +76,11 @@ const MANIFEST: Format = Format {
         "[tool.x]",
         "name",
         "names",
+        "argv",
+        "[[\"ls\"]]",
+        "**",
+        "-**",
+        "\\xff",
         "hosts",
         "methods",
         "capability",

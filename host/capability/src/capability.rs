@@ -1,6 +1,6 @@
 //! One atomic capability: a kind and what it reaches.
 
-use crate::{Fidelity, HostPattern, Kind, MethodClass, Name, PathScope, Port};
+use crate::{ArgvPattern, Fidelity, HostPattern, Kind, MethodClass, Name, PathScope, Port};
 use std::fmt;
 
 /// One thing a plugin can be allowed to do. A manifest request is split into these, so that each
@@ -58,8 +58,8 @@ pub enum Capability {
     Agent(Name),
     /// A tool of an outside MCP server, as `server/tool`.
     Mcp(Name),
-    /// A native program, by name.
-    Exec(Name),
+    /// Running native programs, by command.
+    Exec(ArgvPattern),
 }
 
 impl Capability {
@@ -104,6 +104,7 @@ impl Capability {
                 Self::Kv { namespace, size_bytes },
                 Self::Kv { namespace: their_namespace, size_bytes: their_size },
             ) => namespace == their_namespace && size_bytes >= their_size,
+            (Self::Exec(mine), Self::Exec(theirs)) => mine.contains(theirs),
             _ => self == other,
         }
     }
@@ -132,8 +133,8 @@ impl fmt::Display for Capability {
             | Self::Model(name)
             | Self::Tool(name)
             | Self::Agent(name)
-            | Self::Mcp(name)
-            | Self::Exec(name) => write!(f, "{name}"),
+            | Self::Mcp(name) => write!(f, "{name}"),
+            Self::Exec(pattern) => write!(f, "{pattern}"),
         }
     }
 }

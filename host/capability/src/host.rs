@@ -32,6 +32,40 @@ impl HostPattern {
         }
     }
 
+    /// Returns the pattern and the port of `HOST`, `HOST:PORT`, `[::1]` or `[::1]:PORT`.
+    ///
+    /// # Errors
+    /// When the host is no pattern, the port is not a number from 1 to 65535, or it is a URL.
+    pub fn with_port(text: &str) -> Result<(Self, Option<u16>), ParseError> {
+        let fail = |why| Err(ParseError::new("host and port", text, why));
+        if text.contains('/') {
+            return fail("name the host alone, without `https://` and without a path");
+        }
+        let (host, port) = if text.starts_with('[') {
+            let Some(end) = text.find(']') else { return fail("the closing bracket is missing") };
+            match text.split_at(end + 1) {
+                (host, "") => (host, None),
+                (host, rest) => match rest.strip_prefix(':') {
+                    Some(port) => (host, Some(port)),
+                    None => return fail("only `:` and a port follow the bracket"),
+                },
+            }
+        } else {
+            match text.split_once(':') {
+                // More colons outside brackets are an IPv6 address by itself.
+                Some((host, port)) if !port.contains(':') => (host, Some(port)),
+                _ => (text, None),
+            }
+        };
+        let Some(digits) = port else { return Ok((host.parse()?, None)) };
+        match digits.parse::<u16>() {
+            Ok(number) if number > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok((host.parse()?, Some(number)))
+            }
+            _ => fail("a port is a number from 1 to 65535"),
+        }
+    }
+
     /// Tells whether every host that `other` covers is covered by this pattern.
     pub fn contains(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -188,6 +222,40 @@ mod tests {
         }
         assert!("*.127.0.0.1".parse::<HostPattern>().is_err());
         assert!("a.*.com".parse::<HostPattern>().is_err());
+    }
+
+    #[test]
+    fn a_host_with_a_port_has_one_meaning_everywhere() {
+        for (text, host, port) in [
+            ("example.com", "example.com", None),
+            ("Example.com:8443", "example.com", Some(8443)),
+            ("*.example.com:1", "*.example.com", Some(1)),
+            ("*:65535", "*", Some(65535)),
+            ("::1", "::1", None),
+            ("[::1]", "::1", None),
+            ("[::1]:443", "::1", Some(443)),
+            ("2001:db8::1:443", "2001:db8::1:443", None),
+        ] {
+            let read = HostPattern::with_port(text).unwrap();
+            assert_eq!((read.0.to_string().as_str(), read.1), (host, port), "{text}");
+        }
+        let (number, closing) = ("from 1 to 65535", "closing bracket");
+        for (text, says) in [
+            ("example.com:0", number),
+            ("example.com:00", number),
+            ("example.com:65536", number),
+            ("example.com:+80", number),
+            ("example.com:", number),
+            ("[::1]:0", number),
+            ("[::1:443", closing),
+            ("[::1]443", "follow the bracket"),
+            ("https://example.com", "host alone"),
+            ("example.com/path", "host alone"),
+            ("", "not a domain name"),
+        ] {
+            let error = HostPattern::with_port(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
     }
 
     proptest! {

@@ -20,6 +20,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod argv;
 mod capability;
 mod diagnostic;
 mod digest;
@@ -30,7 +31,9 @@ mod limits;
 mod profile;
 mod request;
 mod scope;
+pub mod text;
 
+pub use argv::{ArgvPattern, MAX_ARGUMENTS, MAX_ARGV_BYTES};
 pub use capability::Capability;
 pub use diagnostic::{Class, Diagnostic};
 pub use digest::{Digest, ParseDigestError};
@@ -58,8 +61,6 @@ impl ParseError {
     /// Returns the error for `input`, which should have been a `what`.
     pub fn new(what: &'static str, input: &str, why: &'static str) -> Self {
         // A hostile file can put a megabyte where a name belongs: the message shows its beginning.
-        let mut input: String = input.chars().take(80).collect();
-        input.retain(|character| !character.is_control());
-        Self { what, input, why }
+        Self { what, input: text::brief(input, 80), why }
     }
 }

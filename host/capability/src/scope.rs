@@ -1,6 +1,6 @@
 //! What a capability reaches: directories, names, fidelity.
 
-use crate::ParseError;
+use crate::{ParseError, text};
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,14 +29,17 @@ impl PathScope {
     /// Returns the scope of `path`, relative to the workspace root.
     ///
     /// # Errors
-    /// When `path` is absolute, has `..` or NUL, or `guest` is no absolute path.
+    /// When `path` is absolute, has `..` or a character that [hides](text::hides), or `guest` is no
+    /// absolute path.
     pub fn workspace(path: &str, guest: &str) -> Result<Self, ParseError> {
         let fail = |why| Err(ParseError::new("workspace path", path, why));
         if path.starts_with('/') || path.contains('\\') {
             return fail("a path inside the workspace is relative and uses `/`");
         }
         let Some(path) = normal(path) else {
-            return fail("`..`, NUL and empty paths are not allowed; write `.` for the workspace");
+            return fail(
+                "`..`, hidden characters and empty paths are not allowed; write `.` for the workspace",
+            );
         };
         let path = if path.is_empty() { ".".to_owned() } else { path };
         Ok(Self { place: Place::Workspace, path, guest: guest_path(guest)? })
@@ -45,13 +48,14 @@ impl PathScope {
     /// Returns the scope of the absolute `path`, which lies outside the workspace.
     ///
     /// # Errors
-    /// When `path` is not absolute, has `..` or NUL, or `guest` is no absolute path.
+    /// When `path` is not absolute, has `..` or a character that [hides](text::hides), or `guest` is
+    /// no absolute path.
     pub fn elsewhere(path: &str, guest: &str) -> Result<Self, ParseError> {
         let fail = |why| Err(ParseError::new("absolute path", path, why));
         if !path.starts_with('/') {
             return fail("a path outside the workspace is absolute");
         }
-        let Some(rest) = normal(path) else { return fail("`..` and NUL are not allowed") };
+        let Some(rest) = normal(path) else { return fail(NOT_ALLOWED) };
         Ok(Self { place: Place::Elsewhere, path: format!("/{rest}"), guest: guest_path(guest)? })
     }
 
@@ -91,9 +95,12 @@ impl fmt::Display for PathScope {
     }
 }
 
-/// Returns `path` without empty and `.` parts, or nothing when it has `..`, NUL or is empty.
+const NOT_ALLOWED: &str = "`..`, control and hidden characters are not allowed";
+
+/// Returns `path` without empty and `.` parts, or nothing when it has `..`, is empty, or could show as
+/// another path than it is.
 fn normal(path: &str) -> Option<String> {
-    if path.is_empty() || path.contains('\0') || path.split('/').any(|part| part == "..") {
+    if path.is_empty() || path.contains(text::hides) || path.split('/').any(|part| part == "..") {
         return None;
     }
     let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
@@ -105,7 +112,7 @@ fn guest_path(guest: &str) -> Result<String, ParseError> {
     if !guest.starts_with('/') {
         return Err(fail("a guest path is absolute, such as `/` or `/data`"));
     }
-    let rest = normal(guest).ok_or_else(|| fail("`..` and NUL are not allowed"))?;
+    let rest = normal(guest).ok_or_else(|| fail(NOT_ALLOWED))?;
     Ok(format!("/{rest}"))
 }
 
@@ -227,6 +234,19 @@ mod tests {
             assert!(PathScope::elsewhere(bad, "/").is_err(), "{bad:?}");
         }
         assert!(PathScope::workspace(".", "relative").is_err());
+        for hidden in ['\0', '\n', '\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}', '\u{e0041}'] {
+            let (path, rooted) = (format!("a{hidden}b"), format!("/a{hidden}b"));
+            for made in [
+                PathScope::workspace(&path, "/"),
+                PathScope::workspace(".", &rooted),
+                PathScope::elsewhere(&rooted, "/"),
+                PathScope::elsewhere("/a", &rooted),
+            ] {
+                let error = made.unwrap_err();
+                assert!(error.why.contains("hidden characters"), "{hidden:?}: {error}");
+                assert!(!error.to_string().contains(hidden), "{hidden:?}");
+            }
+        }
     }
 
     #[test]

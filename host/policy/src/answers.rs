@@ -1,9 +1,9 @@
 //! What a person approved.
 
-use crate::scope::split_port;
 use crate::{PolicyError, ProtectedNames};
 use ringfence_capability::{
     Capability, Grant, HostPattern, Kind, MethodClass, Name, Origin, ParseError, PathScope, Port,
+    text,
 };
 
 /// The capabilities a person approved. An approval turns a prompt into an allow; it never lifts a
@@ -41,7 +41,7 @@ impl Answers {
     /// named.
     pub fn capability(text: &str) -> Result<Capability, PolicyError> {
         read(text).map_err(|source| PolicyError::BadCapability {
-            text: text.chars().filter(|c| !c.is_control()).take(80).collect(),
+            text: text::brief(text, 80),
             source,
         })
     }
@@ -87,9 +87,9 @@ fn read(text: &str) -> Result<Capability, ParseError> {
         Kind::HttpRead => http(rest, MethodClass::Read)?,
         Kind::HttpWrite => http(rest, MethodClass::Write)?,
         Kind::Socket => {
-            let (host, port) = split_port(rest)?;
+            let (host, port) = HostPattern::with_port(rest)?;
             let port = port.ok_or_else(|| ParseError::new("socket", rest, "it is `host:port`"))?;
-            Capability::Socket { host: host.parse()?, port }
+            Capability::Socket { host, port }
         }
         Kind::Env => Capability::Env(name()?),
         Kind::Config => Capability::Config(name()?),
@@ -106,13 +106,12 @@ fn read(text: &str) -> Result<Capability, ParseError> {
         Kind::Tool => Capability::Tool(name()?),
         Kind::Agent => Capability::Agent(name()?),
         Kind::Mcp => Capability::Mcp(name()?),
-        Kind::Exec => Capability::Exec(name()?),
+        Kind::Exec => Capability::Exec(rest.parse()?),
     })
 }
 
 fn http(text: &str, methods: MethodClass) -> Result<Capability, ParseError> {
-    let (host, port) = split_port(text)?;
-    let host = host.parse::<HostPattern>()?;
+    let (host, port) = HostPattern::with_port(text)?;
     Ok(Capability::Http { host, port: port.map_or(Port::Default, Port::Number), methods })
 }
 

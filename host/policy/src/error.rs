@@ -76,6 +76,32 @@ pub enum PolicyError {
         /// Why it cannot matter.
         why: String,
     },
+    /// A rule lets a program through that runs whatever it is given, and does not say so.
+    #[error("rule `{rule}` in `{file}`, line {line}, has no `warning`: {why}")]
+    Unwarned {
+        /// The file.
+        file: String,
+        /// The line of the rule, from 1.
+        line: u32,
+        /// The rule.
+        rule: String,
+        /// What is known about the program.
+        why: String,
+    },
+    /// A rule does not do with one of its examples what its author expects.
+    #[error("example `{example}` in `{file}`, line {line}, is under `{key}` of rule `{rule}`, but {}", opposite(.key))]
+    WrongExample {
+        /// The file.
+        file: String,
+        /// The line of the example, from 1.
+        line: u32,
+        /// The key it stands under: `match` or `not_match`.
+        key: &'static str,
+        /// The command.
+        example: String,
+        /// The rule.
+        rule: String,
+    },
     /// The text of an approval or of a flag is no capability.
     #[error("`{text}` does not name a capability")]
     BadCapability {
@@ -102,6 +128,8 @@ impl Diagnostic for PolicyError {
             Self::Missing { .. } => "policy::missing-key",
             Self::BadValue { .. } => "policy::bad-value",
             Self::Useless { .. } => "policy::useless-rule",
+            Self::Unwarned { .. } => "policy::no-warning",
+            Self::WrongExample { .. } => "policy::wrong-example",
             Self::BadCapability { .. } => "policy::bad-capability",
             Self::Forbidden(_) => "policy::forbidden",
             Self::NeedsApproval(_) => "policy::needs-approval",
@@ -131,9 +159,17 @@ impl Diagnostic for PolicyError {
                 "decision" => "write `allow`, `prompt` or `forbid`".to_owned(),
                 _ => return None,
             },
+            Self::Unwarned { .. } => {
+                "write out the arguments it needs, or add `warning = \"…\"` that says what an approval gives away"
+                    .to_owned()
+            }
+            Self::WrongExample { .. } => {
+                "`*` and `**` stand for arguments that do not begin with `-`; write options out, or `-*` and `-**`"
+                    .to_owned()
+            }
             Self::Useless { .. } => "remove it, or change what it should change".to_owned(),
             Self::BadCapability { .. } => {
-                "write it as `inspect` prints it, such as `env:HOME` or `http.read:example.org`"
+                "write it as `inspect` prints it, such as `env:HOME`, `http.read:example.org` or `exec:cargo test`"
                     .to_owned()
             }
             Self::Forbidden(explanation) | Self::NeedsApproval(explanation) => {
@@ -143,4 +179,8 @@ impl Diagnostic for PolicyError {
             }
         })
     }
+}
+
+fn opposite(key: &str) -> &'static str {
+    if key == "match" { "it does not match" } else { "it matches" }
 }

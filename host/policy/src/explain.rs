@@ -1,10 +1,10 @@
 //! Why something was decided, and what would change it.
 
 use crate::layer::{Layer, LayerKind, Said};
-use crate::rule::Verdict;
-use crate::{Answers, Policy, PolicyError};
+use crate::rule::{Rule, Verdict};
+use crate::{Answers, Interpreters, Policy, PolicyError};
 use ringfence_capability::{
-    Capability, Grant, GrantSet, Kind, Necessity, Origin, Profile, Request,
+    Capability, Grant, GrantSet, Kind, Necessity, Origin, Profile, Request, text,
 };
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -25,6 +25,9 @@ pub struct Explanation {
     pub decided_by: Cause,
     /// What every layer says.
     pub votes: Vec<Vote>,
+    /// For a native program that runs whatever it is given: why it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// What would make it allowed, every step of it in order; empty when it is allowed already.
     pub remedy: Vec<Remedy>,
 }
@@ -43,6 +46,9 @@ pub struct Cause {
     pub rule: String,
     /// Why the rule is there.
     pub reason: String,
+    /// What the rule wants a person to know before approving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// What one layer says.
@@ -122,6 +128,12 @@ impl Policy {
             } else {
                 remedies(&request.capability, &said)
             },
+            warning: match &request.capability {
+                Capability::Exec(pattern) => {
+                    Interpreters::built_in().reached_by(pattern).map(str::to_owned)
+                }
+                _ => None,
+            },
             request: request.clone(),
             verdict: decision.verdict,
             approved_by: approval.map(|grant| grant.origin.to_string()),
@@ -169,7 +181,8 @@ impl Explanation {
 impl Cause {
     fn unknown() -> Self {
         let none = String::new;
-        Self { layer: none(), file: none(), line: None, rule: none(), reason: none() }
+        let (layer, file, rule, reason) = (none(), none(), none(), none());
+        Self { layer, file, line: None, rule, reason, warning: None }
     }
 }
 
@@ -179,7 +192,8 @@ impl fmt::Display for Cause {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, "): {}", self.reason)
+        write!(f, "): {}", self.reason)?;
+        self.warning.as_ref().map_or(Ok(()), |warning| write!(f, "; warning: {warning}"))
     }
 }
 
@@ -205,8 +219,9 @@ impl fmt::Display for Remedy {
 }
 
 fn vote(layer: &Layer, said: Said) -> Vote {
-    let (line, rule, reason) = match (said.rule.and_then(|index| layer.rule(index)), said.verdict) {
-        (Some(rule), _) => (Some(rule.line), rule.to_string(), rule.reason.clone()),
+    let deciding = said.rule.and_then(|index| layer.rule(index));
+    let (line, rule, reason) = match (deciding, said.verdict) {
+        (Some(rule), _) => (Some(rule.line), rule.to_string(), rule.reason.to_string()),
         (None, Some(verdict)) if layer.kind().narrows() => {
             let line = layer.default_of(said.kind).map(|fallback| fallback.line);
             (
@@ -221,8 +236,9 @@ fn vote(layer: &Layer, said: Said) -> Vote {
         }
         (None, None) => (None, "no rule".to_owned(), "the layer says nothing about it".to_owned()),
     };
-    let cause =
-        Cause { layer: layer.name().to_owned(), file: layer.file().to_owned(), line, rule, reason };
+    let warning = deciding.and_then(Rule::warning).map(str::to_owned);
+    let (name, file) = (layer.name().to_owned(), layer.file().to_owned());
+    let cause = Cause { layer: name, file, line, rule, reason, warning };
     Vote { kind: layer.kind(), verdict: said.verdict, cause }
 }
 
@@ -292,8 +308,7 @@ fn lowest(capability: &Capability) -> Option<(Profile, Verdict)> {
 
 /// Returns `text` as one word of a POSIX shell, with control characters made visible.
 fn quoted(text: &str) -> String {
-    let visible = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    format!("'{}'", visible.collect::<String>().replace('\'', "'\\''"))
+    format!("'{}'", text::plain(text).replace('\'', "'\\''"))
 }
 
 fn request_as_json<S: Serializer>(request: &Request, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,8 +5,10 @@ use crate::parse;
 use crate::protected;
 use crate::rule::{Rule, Verdict};
 use crate::scope::Scope;
-use ringfence_capability::{Capability, Kind, Profile};
+use crate::tables;
+use ringfence_capability::{Capability, Kind, Profile, text};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Where a layer comes from. Profiles and trust caps are ceilings: what they do not name is
@@ -112,7 +114,7 @@ impl Layer {
     }
 
     /// Returns the layer of `--deny` flags, each the text of a capability with or without a scope,
-    /// such as `env` or `http.read:*.example.com`.
+    /// such as `env`, `http.read:*.example.com` or `exec:bash` (with any arguments).
     ///
     /// # Errors
     /// When a text names no capability or has a bad scope.
@@ -281,61 +283,59 @@ fn included(kind: Kind) -> Option<Kind> {
 }
 
 fn built_in(profile: Profile) -> Layer {
-    let (file, text) = source(profile);
+    let (file, rules) = match profile {
+        Profile::Offline => ("policies/offline.toml", tables::OFFLINE),
+        Profile::ReadOnly => ("policies/read-only.toml", tables::READ_ONLY),
+        Profile::NetReadOnly => ("policies/net-read-only.toml", tables::NET_READ_ONLY),
+        Profile::WorkspaceWrite => ("policies/workspace-write.toml", tables::WORKSPACE_WRITE),
+        Profile::Trusted => ("policies/trusted.toml", tables::TRUSTED),
+    };
     // A profile that cannot be read has no rules, and a ceiling without rules forbids everything.
-    let unreadable =
-        || Layer::compiled(LayerKind::Profile, String::new(), file.to_owned(), Vec::new());
-    let layer = parse::layer(LayerKind::Profile, file, text).unwrap_or_else(|_| unreadable());
-    Layer { name: format!("profile `{profile}`"), ceiling: Some(profile), ..layer }
-}
-
-fn source(profile: Profile) -> (&'static str, &'static str) {
-    macro_rules! embedded {
-        ($name:literal) => {
-            (
-                concat!("policies/", $name, ".toml"),
-                include_str!(concat!("../../../policies/", $name, ".toml")),
-            )
-        };
-    }
-    match profile {
-        Profile::Offline => embedded!("offline"),
-        Profile::ReadOnly => embedded!("read-only"),
-        Profile::NetReadOnly => embedded!("net-read-only"),
-        Profile::WorkspaceWrite => embedded!("workspace-write"),
-        Profile::Trusted => embedded!("trusted"),
-    }
+    let rules = tables::rules(rules).unwrap_or_default();
+    let name = format!("profile `{profile}`");
+    let layer = Layer::compiled(LayerKind::Profile, name, file.to_owned(), rules);
+    Layer { ceiling: Some(profile), ..layer }
 }
 
 fn denied(flag: &str) -> Result<Rule, PolicyError> {
-    let shown = || flag.chars().filter(|c| !c.is_control()).take(80).collect();
+    let shown = || text::brief(flag, 80);
     let bad = |source| PolicyError::BadCapability { text: shown(), source };
     let (kind, scope) =
         flag.split_once(':').map_or((flag, None), |(kind, scope)| (kind, Some(scope)));
     let kind: Kind = kind.parse().map_err(bad)?;
     let scope =
         scope.map_or(Ok(Scope::Everything), |scope| Scope::parse(kind, scope)).map_err(bad)?;
+    // Denying a program denies it with any arguments.
+    let scope = match scope {
+        Scope::Argv(program) if program.is_bare() => Scope::Argv(program.with_any_arguments()),
+        scope => scope,
+    };
     Ok(Rule { scope, ..forbid(kind, "denied for this run") })
 }
 
-fn forbid(kind: Kind, reason: &str) -> Rule {
-    let reason = reason.to_owned();
-    Rule { kind, scope: Scope::Everything, verdict: Verdict::Forbid, reason, line: 1 }
+fn forbid(kind: Kind, reason: &'static str) -> Rule {
+    let reason = Cow::Borrowed(reason);
+    let (scope, verdict) = (Scope::Everything, Verdict::Forbid);
+    Rule { kind, scope, verdict, reason, warning: None, line: 1 }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    #![allow(clippy::panic, clippy::disallowed_methods, reason = "tests")]
     use super::*;
 
     #[test]
-    fn every_built_in_profile_is_readable() {
+    fn every_built_in_profile_is_what_its_file_says() {
         for profile in Profile::ALL {
-            let (file, text) = source(profile);
-            parse::layer(LayerKind::Profile, file, text)
+            let built_in = Layer::of(profile);
+            let path = format!("../../{}", built_in.file());
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+            let read = Layer::parse(LayerKind::Profile, built_in.file(), &text)
                 .unwrap_or_else(|error| panic!("{error:?}"));
-            assert_eq!(Layer::of(profile).ceiling(), Some(profile));
-            assert!(Layer::of(profile).rules().count() > 10, "{profile}");
+            let expected =
+                Layer { name: built_in.name.clone(), ceiling: Some(profile), ..read };
+            assert_eq!(built_in, &expected);
+            assert!(built_in.rules().count() > 10, "{profile}");
         }
     }
 }

@@ -34,18 +34,22 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod commands;
 mod error;
 mod explain;
+mod interpreters;
 mod layer;
 mod parse;
 mod policy;
 mod protected;
 mod rule;
 mod scope;
+mod tables;
 
 pub use answers::Answers;
 pub use error::PolicyError;
 pub use explain::{Cause, Explanation, Remedy, Verdicts, Vote};
+pub use interpreters::Interpreters;
 pub use layer::{Layer, LayerKind};
 pub use policy::{Decision, Policy};
 pub use protected::ProtectedNames;

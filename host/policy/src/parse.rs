@@ -1,10 +1,12 @@
 //! Reads the TOML of layers and of the list of protected names, keeping the line of everything.
 
 use crate::PolicyError;
+use crate::commands;
 use crate::layer::{Fallback, Layer, LayerKind};
 use crate::rule::{Rule, Verdict};
 use crate::scope::Scope;
-use ringfence_capability::{Kind, ParseError};
+use ringfence_capability::{Kind, ParseError, text};
+use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -14,6 +16,9 @@ const MAX_BYTES: usize = 256 * 1024;
 const MAX_ENTRIES: usize = 1024;
 /// The longest reason, in characters.
 const MAX_REASON: usize = 400;
+
+/// The keys of a rule that is not about native programs.
+const KEYS: &[&str] = &["capability", "scope", "decision", "reason"];
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -76,28 +81,47 @@ impl Entry<'_> {
 
     /// Returns the text at `key`.
     pub(crate) fn text(&self, key: &'static str) -> Result<&str, PolicyError> {
-        let missing = || PolicyError::Missing { file: self.file.to_owned(), line: self.line, key };
-        self.optional(key)?.ok_or_else(missing)
+        self.optional(key)?.ok_or_else(|| self.missing(key))
     }
 
     /// Returns the reason, which every entry must have.
     pub(crate) fn reason(&self) -> Result<String, PolicyError> {
-        let reason = self.text("reason")?.trim();
-        if reason.is_empty() {
-            return Err(PolicyError::Missing {
-                file: self.file.to_owned(),
-                line: self.line,
-                key: "reason",
-            });
+        self.sentence("reason")?.ok_or_else(|| self.missing("reason"))
+    }
+
+    /// Returns the text at `key` when it is there, one line that is not empty.
+    pub(crate) fn sentence(&self, key: &'static str) -> Result<Option<String>, PolicyError> {
+        let Some(text) = self.optional(key)?.map(str::trim) else { return Ok(None) };
+        if text.is_empty() {
+            return Err(self.missing(key));
         }
-        if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
-            return Err(self.bad_value(
-                "reason",
-                reason,
-                "it is one line of at most 400 characters",
-            ));
+        if text.chars().count() > MAX_REASON || text.chars().any(text::hides) {
+            return Err(self.bad_value(key, text, "it is one line of at most 400 characters"));
         }
-        Ok(reason.to_owned())
+        Ok(Some(text.to_owned()))
+    }
+
+    /// Returns the list of texts at `key` when it is there.
+    pub(crate) fn words(&self, key: &'static str) -> Result<Option<Vec<&str>>, PolicyError> {
+        self.table.get(key).map(|value| self.texts(key, value)).transpose()
+    }
+
+    /// Returns the list of commands at `key`, each with its line; none when it is not there.
+    pub(crate) fn commands(&self, key: &'static str) -> Result<Vec<(u32, Vec<&str>)>, PolicyError> {
+        let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
+        let Some(commands) = value.get_ref().as_array() else {
+            return Err(self.wrong_type(value, format!("`{key}` is a list of commands")));
+        };
+        let line = |command: &Value<'_>| line_of(self.text, command.span().start);
+        let read = |command| Ok((line(command), self.texts(key, command)?));
+        commands.iter().map(read).collect()
+    }
+
+    fn texts<'v>(&self, key: &str, value: &'v Value<'_>) -> Result<Vec<&'v str>, PolicyError> {
+        let wrong =
+            || self.wrong_type(value, format!("`{key}` has lists such as [\"ls\", \"-l\"]"));
+        let array = value.get_ref().as_array().ok_or_else(wrong)?;
+        array.iter().map(|text| text.get_ref().as_str().ok_or_else(wrong)).collect()
     }
 
     /// Returns the error for a bad value at `key`.
@@ -110,14 +134,29 @@ impl Entry<'_> {
         PolicyError::Useless { file: self.file.to_owned(), line: self.line, rule, why }
     }
 
-    fn bad(&self, key: &str, source: ParseError) -> PolicyError {
-        let value = self.table.get(key).map_or(self.line, |v| line_of(self.text, v.span().start));
-        PolicyError::BadValue {
-            file: self.file.to_owned(),
-            line: value,
-            key: key.to_owned(),
-            source,
-        }
+    /// Returns the file it stands in.
+    pub(crate) fn file(&self) -> &str {
+        self.file
+    }
+
+    /// Returns the error that `key` is missing.
+    pub(crate) fn missing(&self, key: &'static str) -> PolicyError {
+        PolicyError::Missing { file: self.file.to_owned(), line: self.line, key }
+    }
+
+    /// Returns the error for the value at `key`.
+    pub(crate) fn bad(&self, key: &str, source: ParseError) -> PolicyError {
+        let line = self.table.get(key).map_or(self.line, |v| line_of(self.text, v.span().start));
+        self.bad_at(line, key, source)
+    }
+
+    /// Returns the error for a part of the value at `key`, on a line of its own.
+    pub(crate) fn bad_at(&self, line: u32, key: &str, source: ParseError) -> PolicyError {
+        PolicyError::BadValue { file: self.file.to_owned(), line, key: key.to_owned(), source }
+    }
+
+    fn wrong_type(&self, value: &Value<'_>, message: String) -> PolicyError {
+        syntax(self.file, self.text, value.span().start, message)
     }
 
     fn optional(&self, key: &'static str) -> Result<Option<&str>, PolicyError> {
@@ -193,16 +232,24 @@ fn entry<'t>(file: &'t str, text: &'t str, value: Value<'t>) -> Result<Entry<'t>
 }
 
 fn rule(entry: &Entry<'_>) -> Result<Rule, PolicyError> {
-    entry.only(&["capability", "scope", "decision", "reason"])?;
+    let exec = entry.optional("capability")? == Some(Kind::Exec.name());
+    entry.only(if exec { commands::KEYS } else { KEYS })?;
     let capability = entry.text("capability")?;
     let kind: Kind = capability.parse().map_err(|source| entry.bad("capability", source))?;
+    let decided = |text: &str| verdict(text).map_err(|source| entry.bad("decision", source));
     let scope = match entry.optional("scope")? {
+        _ if exec => commands::scope(entry, decided(entry.text("decision")?)?)?,
         Some(text) => Scope::parse(kind, text).map_err(|source| entry.bad("scope", source))?,
         None => Scope::Everything,
     };
-    let verdict =
-        verdict(entry.text("decision")?).map_err(|source| entry.bad("decision", source))?;
-    Ok(Rule { kind, scope, verdict, reason: entry.reason()?, line: entry.line })
+    let verdict = decided(entry.text("decision")?)?;
+    let (reason, warning) = (entry.reason()?, entry.sentence("warning")?);
+    let (reason, warning) = (Cow::Owned(reason), warning.map(Cow::Owned));
+    let rule = Rule { kind, scope, verdict, reason, warning, line: entry.line };
+    if exec {
+        commands::check(entry, &rule)?;
+    }
+    Ok(rule)
 }
 
 fn fallback(
@@ -303,5 +350,5 @@ fn listed(known: &[&str]) -> String {
 
 /// Returns `text` short and in one line, for a message.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+    text::brief(text, 200)
 }

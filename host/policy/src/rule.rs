@@ -1,8 +1,9 @@
 //! One rule: a kind, what it reaches, the verdict, and why.
 
 use crate::scope::Scope;
-use ringfence_capability::{Capability, Kind};
+use ringfence_capability::{ArgvPattern, Capability, Kind};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 
 /// What policy says about one capability. Ordered: the strictest is the least.
@@ -45,7 +46,8 @@ pub struct Rule {
     pub(crate) kind: Kind,
     pub(crate) scope: Scope,
     pub(crate) verdict: Verdict,
-    pub(crate) reason: String,
+    pub(crate) reason: Cow<'static, str>,
+    pub(crate) warning: Option<Cow<'static, str>>,
     pub(crate) line: u32,
 }
 
@@ -63,6 +65,19 @@ impl Rule {
     /// Returns why, in the words of whoever wrote the rule.
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// Returns the commands it is about, for a rule about some native programs.
+    pub fn argv(&self) -> Option<&ArgvPattern> {
+        match &self.scope {
+            Scope::Argv(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// Returns what a person should know before approving what the rule lets through.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// Returns the line it starts at, from 1.

@@ -6,8 +6,10 @@
 
 use crate::protected::{ProtectedNames, same_component};
 use ringfence_capability::{
-    Capability, Fidelity, HostPattern, Kind, Name, NamePattern, ParseError, PathScope, Place, Port,
+    ArgvPattern, Capability, Fidelity, HostPattern, Kind, Name, NamePattern, ParseError, PathScope,
+    Place, Port,
 };
+use std::borrow::Cow;
 use std::fmt;
 
 /// What a rule reaches. A scope always belongs to a rule of the fitting kind.
@@ -16,11 +18,12 @@ pub(crate) enum Scope {
     Everything,
     Path(PathScope),
     Elsewhere,
-    Protected(String),
+    Protected(Cow<'static, str>),
     Host { host: HostPattern, port: Option<u16> },
     Name(Names),
     Secret { name: Names, host: HostPattern },
     Fidelity(Fidelity),
+    Argv(ArgvPattern),
 }
 
 /// A name pattern that remembers how it was written.
@@ -36,22 +39,22 @@ impl Scope {
         match kind {
             Kind::FsRead | Kind::FsWrite => parse_path(text),
             Kind::HttpRead | Kind::HttpWrite | Kind::Socket => {
-                let (host, port) = split_port(text)?;
-                Ok(Self::Host { host: host.parse()?, port })
+                let (host, port) = HostPattern::with_port(text)?;
+                Ok(Self::Host { host, port })
             }
             Kind::Secret => {
                 let (name, host) = text.split_once('@').unwrap_or((text, "*"));
                 Ok(Self::Secret { name: Names::parse(name)?, host: host.parse()? })
             }
             Kind::Clock | Kind::Random => Ok(Self::Fidelity(text.parse()?)),
+            Kind::Exec => Ok(Self::Argv(text.parse()?)),
             Kind::Env
             | Kind::Config
             | Kind::Kv
             | Kind::Model
             | Kind::Tool
             | Kind::Agent
-            | Kind::Mcp
-            | Kind::Exec => Ok(Self::Name(Names::parse(text)?)),
+            | Kind::Mcp => Ok(Self::Name(Names::parse(text)?)),
         }
     }
 
@@ -87,6 +90,7 @@ impl Scope {
             (Self::Fidelity(mine), Capability::Clock(theirs) | Capability::Random(theirs)) => {
                 mine == theirs
             }
+            (Self::Argv(mine), Capability::Exec(theirs)) => mine.contains(theirs),
             (Self::Name(mine), _) => {
                 named(capability).is_some_and(|name| mine.pattern.matches(name))
             }
@@ -111,6 +115,7 @@ impl Scope {
             (Self::Secret { name, host }, Capability::Secret { name: theirs, host: to }) => {
                 name.pattern.matches(theirs) && host.overlaps(to)
             }
+            (Self::Argv(mine), Capability::Exec(theirs)) => mine.touches(theirs),
             // For these a request is a single thing, so that overlapping and containing are the
             // same.
             (
@@ -120,7 +125,8 @@ impl Scope {
                 | Self::Protected(_)
                 | Self::Name(_)
                 | Self::Secret { .. }
-                | Self::Fidelity(_),
+                | Self::Fidelity(_)
+                | Self::Argv(_),
                 _,
             ) => self.contains(capability),
         }
@@ -136,6 +142,7 @@ impl Scope {
                 host.contains(theirs) && port.is_none_or(|port| Some(port) == *their_port)
             }
             (Self::Name(mine), Self::Name(theirs)) => mine.contains(theirs),
+            (Self::Argv(mine), Self::Argv(theirs)) => mine.contains(theirs),
             (Self::Secret { name, host }, Self::Secret { name: theirs, host: to }) => {
                 name.contains(theirs) && host.contains(to)
             }
@@ -154,6 +161,7 @@ impl Scope {
             (Self::Secret { name, host }, Self::Secret { name: theirs, host: to }) => {
                 (name.contains(theirs) || theirs.contains(name)) && host.overlaps(to)
             }
+            (Self::Argv(mine), Self::Argv(theirs)) => mine.touches(theirs) || theirs.touches(mine),
             _ => self.contains_scope(other) || other.contains_scope(self),
         }
     }
@@ -178,6 +186,7 @@ impl fmt::Display for Scope {
             Self::Name(names) => f.write_str(&names.text),
             Self::Secret { name, host } => write!(f, "{}@{host}", name.text),
             Self::Fidelity(fidelity) => f.write_str(fidelity.name()),
+            Self::Argv(pattern) => write!(f, "{pattern}"),
         }
     }
 }
@@ -192,31 +201,6 @@ impl Names {
             Some(stem) => other.text.strip_suffix('*').unwrap_or(&other.text).starts_with(stem),
             None => self.text == other.text,
         }
-    }
-}
-
-/// Splits `host:port`; the port is optional and an IPv6 address with a port stands in brackets.
-pub(crate) fn split_port(text: &str) -> Result<(&str, Option<u16>), ParseError> {
-    let fail = |why| Err(ParseError::new("host and port", text, why));
-    let (host, port) = if text.starts_with('[') {
-        let Some(end) = text.find(']') else { return fail("the closing bracket is missing") };
-        match text[end + 1..].strip_prefix(':') {
-            Some(port) => (&text[..=end], Some(port)),
-            None if text.len() == end + 1 => (text, None),
-            None => return fail("only `:` and a port follow the bracket"),
-        }
-    } else {
-        match text.split_once(':') {
-            Some((host, port)) if !port.contains(':') => (host, Some(port)),
-            _ => (text, None),
-        }
-    };
-    let Some(digits) = port else { return Ok((host, None)) };
-    match digits.parse::<u16>() {
-        Ok(number) if number > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Ok((host, Some(number)))
-        }
-        _ => fail("a port is a number from 1 to 65535"),
     }
 }
 
@@ -254,8 +238,7 @@ fn named(capability: &Capability) -> Option<&Name> {
         | Capability::Model(name)
         | Capability::Tool(name)
         | Capability::Agent(name)
-        | Capability::Mcp(name)
-        | Capability::Exec(name) => Some(name),
+        | Capability::Mcp(name) => Some(name),
         _ => None,
     }
 }

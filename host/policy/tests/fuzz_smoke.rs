@@ -45,12 +45,25 @@ capability = "mcp"
 scope = "git/*"
 decision = "forbid"
 reason = "r"
+[[rule]]
+capability = "exec"
+argv = ["cargo", "test", "--*", "**"]
+decision = "forbid"
+reason = "r"
+match = [["cargo", "test", "--lib"], ["/bin/CARGO.exe", "test", "--all", "-q"]]
+not_match = [["cargo", "build"]]
+[[rule]]
+capability = "exec"
+argv = ["sh", "-**"]
+decision = "prompt"
+reason = "r"
+warning = "a shell"
 "#;
 
 /// Capabilities as they are shown, one a line: no policy, but the lines are read as flags too.
 const FLAGS: &str = "fs.read:workspace/a\nfs.write:/etc/passwd\nhttp.read:docs.example.org:8080
 http.write:*.example.org\nsocket:[::1]:22\nenv:HOME\nconfig:a.b\nsecret:API_KEY@api.example.com
-kv:pages\nclock:real\nrandom:deterministic\nmodel:m\ntool:t\nagent:a\nmcp:git/log\nexec:git\n";
+kv:pages\nclock:real\nrandom:deterministic\nmodel:m\ntool:t\nagent:a\nmcp:git/log\nexec:git\nexec:cargo test -p * \"a b\" **\nexec:sh -**\n";
 
 const POLICY: Format = Format {
     words: &[
@@ -59,6 +72,10 @@ const POLICY: Format = Format {
         "[[name]]",
         "capability",
         "scope",
+        "argv",
+        "match",
+        "not_match",
+        "warning",
         "decision",
         "reason",
         "allow",
@@ -86,6 +103,11 @@ const POLICY: Format = Format {
         "/",
         "*",
         "**",
+        "-**",
+        "-*",
+        "\\*",
+        "\\xff",
+        "[\"ls\", \"**\"]",
         "*.",
         "*.*",
         "a@b",

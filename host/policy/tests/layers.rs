@@ -107,7 +107,8 @@ fn rules_that_cannot_matter_are_refused() {
 fn a_profile_has_no_defaults_and_never_allows_programs() {
     let profile = |text: &str| Layer::parse(LayerKind::Profile, "p.toml", text).unwrap_err();
     assert_eq!(profile("[default]\nenv = \"forbid\"").code(), "policy::unknown-key");
-    assert!(profile(&rule("exec", "", "allow")).to_string().contains("always asks"));
+    let allowed = rule("exec", "", "allow") + "warning = \"w\"\n";
+    assert!(profile(&allowed).to_string().contains("always asks"));
 }
 
 #[test]

@@ -53,7 +53,10 @@ fn deciding_does_not_allocate() {
             "socket:[::1]:53",
             "env:HOME",
             "secret:key@api.example.org",
-            "exec:rg",
+            "exec:rg word src",
+            "exec:rg -n **",
+            "exec:cargo test \"caf\u{e9} au lait\"",
+            "exec:STRA\u{df}E.exe -**",
         ] {
             let capability = Answers::capability(request).unwrap();
             let mut verdict = None;

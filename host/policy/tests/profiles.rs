@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use ringfence_capability::{Kind, Profile};
-use ringfence_policy::{Answers, Layer, Policy, Verdict};
+use ringfence_policy::{Answers, Layer, LayerKind, Policy, Verdict};
 
 const DOCS: &str = include_str!("../../../docs/security-profiles.md");
 
@@ -29,8 +29,30 @@ const ROWS: &[(&str, &[&str])] = &[
     ("model", &["model:small"]),
     ("tool, agent", &["tool:search", "agent:helper"]),
     ("mcp", &["mcp:server/tool"]),
-    ("exec on the allow-list", &["exec:rg"]),
-    ("exec of anything else", &["exec:bash"]),
+    (
+        "exec on the allow-list",
+        &[
+            "exec:rg word src",
+            "exec:grep -rn word",
+            "exec:ls",
+            "exec:find . -name \\*.rs",
+            "exec:wc -**",
+        ],
+    ),
+    (
+        "exec of anything else",
+        &[
+            "exec:bash",
+            "exec:bash -c ls",
+            "exec:/tmp/ls",
+            "exec:cargo test",
+            "exec:rg --pre=sh word",
+            "exec:rg -**",
+            "exec:find . -exec sh",
+            "exec:find . -delete",
+            "exec:git status",
+        ],
+    ),
 ];
 
 fn table() -> Vec<Vec<&'static str>> {
@@ -66,6 +88,35 @@ fn the_documented_table_is_what_is_decided() {
                 assert_eq!(decision.verdict, verdict(cell), "{label}: {request} under {profile}");
             }
         }
+    }
+}
+
+#[test]
+fn the_documented_allow_list_is_that_of_the_three_lower_profiles() {
+    let mut documented = "| command | what it does |\n|---|---|\n".to_owned();
+    let rules = |profile| {
+        let layer = Layer::profile(profile);
+        let exec = layer.rules().filter(|rule| rule.kind() == Kind::Exec).cloned();
+        exec.map(|rule| (rule.argv().unwrap().to_string(), rule.reason().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    for (argv, reason) in rules(Profile::Offline) {
+        let reason = reason.strip_suffix("; a native program always asks").unwrap();
+        documented = format!("{documented}| `{argv}` | {reason} |\n");
+    }
+    assert!(DOCS.contains(&format!("\n{documented}\n")), "the table must be\n\n{documented}");
+    for profile in [Profile::ReadOnly, Profile::NetReadOnly] {
+        assert_eq!(rules(profile), rules(Profile::Offline), "{profile}");
+    }
+}
+
+#[test]
+fn the_documented_examples_of_a_policy_are_readable() {
+    let blocks: Vec<_> = DOCS.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() > 1);
+    for block in blocks {
+        let text = block.split("```").next().unwrap();
+        Layer::parse(LayerKind::User, "example.toml", text).unwrap();
     }
 }
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use ringfence_capability::{Capability, Grant, Origin, Profile};
 use ringfence_policy::{Answers, Layer, LayerKind, Policy, ProtectedNames, Verdict};
 
-const REQUEST: &str = "(fs\\.(read|write):(workspace(/(a|A|b|\\.git)){0,2}|/(a|b)(/a)?)|http\\.(read|write):(\\*|(\\*\\.)?(a\\.)?org)(:(80|443|8080))?|socket:(a\\.org|\\[::1\\]):(22|80)|(env|config|kv|model|tool|agent|exec):(A|AB|rg)|secret:(A|AB)@(a\\.)?org|(clock|random):(real|deterministic)|mcp:A/B)";
-const SCOPED: &str = "(fs\\.(read|write) (workspace(/(a|b))?|elsewhere|/(a|b))|http\\.(read|write) (\\*\\.org|a\\.org)(:80)?|socket \\*:22|(env|config|kv|model|tool|agent|exec) (A|AB|A\\*)|secret A\\*@\\*\\.org|clock real|mcp A/\\*)";
+const REQUEST: &str = "(fs\\.(read|write):(workspace(/(a|A|b|\\.git)){0,2}|/(a|b)(/a)?)|http\\.(read|write):(\\*|(\\*\\.)?(a\\.)?org)(:(80|443|8080))?|socket:(a\\.org|\\[::1\\]):(22|80)|(env|config|kv|model|tool|agent):(A|AB|rg)|exec:(A|rg|/A)( (a|ab|-a|-l|\\*|a\\*|-\\*)){0,2}( -?\\*\\*)?|secret:(A|AB)@(a\\.)?org|(clock|random):(real|deterministic)|mcp:A/B)";
+const SCOPED: &str = "(fs\\.(read|write) (workspace(/(a|b))?|elsewhere|/(a|b))|http\\.(read|write) (\\*\\.org|a\\.org)(:80)?|socket \\*:22|(env|config|kv|model|tool|agent) (A|AB|A\\*)|exec (A|a|rg|/A)( (a|-a|\\*|a\\*|-\\*)){0,2}( -?\\*\\*)?|secret A\\*@\\*\\.org|clock real|mcp A/\\*)";
 
 fn request() -> impl Strategy<Value = Capability> {
     REQUEST.prop_map(|text| Answers::capability(&text).unwrap())
@@ -25,14 +25,21 @@ fn answers() -> impl Strategy<Value = Answers> {
 fn rules() -> impl Strategy<Value = Vec<String>> {
     let rule = (SCOPED, any::<bool>(), "(allow|prompt|forbid)").prop_map(|(scoped, whole, verdict)| {
         let (kind, scope) = scoped.split_once(' ').unwrap();
-        let scope = if whole { String::new() } else { format!("scope = \"{scope}\"\n") };
-        format!("[[rule]]\ncapability = \"{kind}\"\n{scope}decision = \"{verdict}\"\nreason = \"r\"\n")
+        let words: Vec<&str> = scope.split(' ').collect();
+        let warned = kind == "exec" && verdict != "forbid" && (whole || scope.starts_with("rg -"));
+        let scope = match kind {
+            _ if whole => String::new(),
+            "exec" => format!("argv = {words:?}\n"),
+            _ => format!("scope = \"{scope}\"\n"),
+        };
+        let warning = if warned { "warning = \"w\"\n" } else { "" };
+        format!("[[rule]]\ncapability = \"{kind}\"\n{scope}{warning}decision = \"{verdict}\"\nreason = \"r\"\n")
     });
     proptest::collection::vec(rule, 0..4)
 }
 
 fn default() -> impl Strategy<Value = String> {
-    "(\\[default\\]\n\"(http\\.read|fs\\.read|fs\\.write|env)\" = \"(forbid|prompt)\"\n)?"
+    "(\\[default\\]\n\"(http\\.read|fs\\.read|fs\\.write|env|exec)\" = \"(forbid|prompt)\"\n)?"
 }
 
 fn layer() -> impl Strategy<Value = Layer> {
@@ -121,8 +128,8 @@ proptest! {
     }
 
     #[test]
-    fn running_a_program_always_asks(profile in profile(), layer in layer(), name in "(rg|A|AB)") {
-        let request = Capability::Exec(name.parse().unwrap());
+    fn running_a_program_always_asks(profile in profile(), layer in layer(), line in "(rg|A|AB)( a)?( -?\\*\\*)?") {
+        let request = Capability::Exec(line.parse().unwrap());
         let policy = Policy::new(profile, vec![layer]);
         prop_assert!(verdict(&policy, &request, &Answers::default()) <= Verdict::Prompt);
     }

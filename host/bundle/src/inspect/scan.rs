@@ -3,6 +3,7 @@
 use super::docs::{self, Docs};
 use super::{Extern, MAX_EXTERNS, Producer};
 use crate::{BundleError, imports};
+use ringfence_capability::text;
 use std::borrow::Cow;
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, KnownCustom, Parser, Payload, ProducersSectionReader,
@@ -101,9 +102,9 @@ pub(super) fn scan(component: &[u8], display: &str) -> Result<Scan, BundleError>
     Ok(scan)
 }
 
-/// Returns at most `most` characters of an untrusted text, without control characters but newlines.
+/// Returns at most `most` characters of an untrusted text, without what steers or hides but newlines.
 pub(super) fn clean(text: &str, most: usize) -> String {
-    text.chars().filter(|c| *c == '\n' || !c.is_control()).take(most).collect()
+    text.chars().filter(|c| *c == '\n' || !text::hides(*c)).take(most).collect()
 }
 
 fn named(name: &str) -> Extern {

@@ -2,7 +2,7 @@
 
 use crate::nearest::nearest;
 use crate::{BundleError, ManifestProblem};
-use ringfence_capability::{Origin, ParseError};
+use ringfence_capability::{Origin, ParseError, text};
 use std::ops::Range;
 use std::str::FromStr;
 use toml::Spanned;
@@ -191,5 +191,5 @@ pub(super) fn list(words: &[&str]) -> String {
 
 /// Returns the beginning of a text from the file, fit for a message.
 pub(super) fn shorten(text: &str) -> String {
-    text.chars().take(80).filter(|c| !c.is_control()).collect()
+    text::brief(text, 80)
 }

@@ -3,7 +3,7 @@
 use super::document::{Document, Table, Value, shorten};
 use super::{Effect, LimitsRequest, Manifest, ToolMeta, request};
 use crate::{BundleError, ManifestProblem};
-use ringfence_capability::{Limit, ParseError};
+use ringfence_capability::{Limit, ParseError, text};
 use semver::Version;
 use std::collections::BTreeMap;
 use toml::de::DeTable;
@@ -58,21 +58,12 @@ pub(super) fn line<'v>(value: &Value<'_, 'v>, most: usize) -> Result<&'v str, Bu
     if text.chars().count() > most {
         return Err(value.refuse("short text", "it is too long"));
     }
-    if text.chars().any(hidden) {
+    if text.chars().any(text::hides) {
         return Err(
             value.refuse("line of text", "control and direction characters are not allowed")
         );
     }
     Ok(text)
-}
-
-/// Tells whether a character can make a text look like another one.
-fn hidden(c: char) -> bool {
-    let format = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}');
-    c.is_control() || format
 }
 
 fn name(value: &Value<'_, '_>) -> Result<String, BundleError> {
@@ -96,7 +87,7 @@ fn component(value: &Value<'_, '_>) -> Result<String, BundleError> {
     if text.starts_with('/') || text.contains(['\\', ':']) {
         return refuse("it is relative to the directory of the manifest and uses `/`");
     }
-    if text.chars().any(hidden) || text.len() > 512 {
+    if text.chars().any(text::hides) || text.len() > 512 {
         return refuse("it has at most 512 characters, and no control characters");
     }
     if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -127,7 +118,7 @@ fn tools(top: &Table<'_, '_>) -> Result<BTreeMap<String, ToolMeta>, BundleError>
     let Some(section) = top.value("tool") else { return Ok(tools) };
     for (key, value) in section.table()? {
         let name: &str = key.get_ref();
-        if name.is_empty() || name.len() > MAX_TOOL_CHARS || name.chars().any(hidden) {
+        if name.is_empty() || name.len() > MAX_TOOL_CHARS || name.chars().any(text::hides) {
             let why = "it is the name of an exported function";
             let source = ParseError::new("function name", name, why);
             let problem = ManifestProblem::Value { key: "tool".to_owned(), source };

@@ -6,8 +6,8 @@ use super::plugin::line;
 use crate::nearest::nearest;
 use crate::{BundleError, ManifestProblem};
 use ringfence_capability::{
-    Capability, Fidelity, HostPattern, Kind, Limit, MethodClass, Name, ParseError, PathScope, Port,
-    Request,
+    ArgvPattern, Capability, Fidelity, HostPattern, Kind, Limit, MethodClass, Name, ParseError,
+    PathScope, Port, Request,
 };
 
 /// The longest reason: what a prompt shows in two lines.
@@ -37,7 +37,7 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
     ("tool", &["names"]),
     ("agent", &["names"]),
     ("mcp", &["names"]),
-    ("exec", &["names"]),
+    ("exec", &["argv"]),
 ];
 
 /// One capability and the byte offset it is written at.
@@ -121,7 +121,7 @@ fn atoms(
         "tool" => named(Capability::Tool),
         "agent" => named(Capability::Agent),
         "mcp" => named(Capability::Mcp),
-        _ => named(Capability::Exec),
+        _ => exec(table),
     }
 }
 
@@ -171,7 +171,8 @@ fn http(table: &Table<'_, '_>) -> Result<Vec<Atom>, BundleError> {
     let methods = methods.unwrap_or(MethodClass::Read);
     let hosts = table.required("hosts", "hosts = [\"example.com\"]")?;
     let atom = |value: Value<'_, '_>| {
-        let (host, port) = host_and_port(value.text()?).map_err(|source| value.wrong(source))?;
+        let (host, port) =
+            HostPattern::with_port(value.text()?).map_err(|source| value.wrong(source))?;
         let port = port.map_or(Port::Default, Port::Number);
         Ok((Capability::Http { host, port, methods }, value.start()))
     };
@@ -181,7 +182,8 @@ fn http(table: &Table<'_, '_>) -> Result<Vec<Atom>, BundleError> {
 fn socket(table: &Table<'_, '_>) -> Result<Vec<Atom>, BundleError> {
     let addresses = table.required("addresses", "addresses = [\"192.0.2.1:5432\"]")?;
     let atom = |value: Value<'_, '_>| {
-        let (host, port) = host_and_port(value.text()?).map_err(|source| value.wrong(source))?;
+        let (host, port) =
+            HostPattern::with_port(value.text()?).map_err(|source| value.wrong(source))?;
         let Some(port) = port else {
             return Err(value.refuse("socket address", "it ends in a port, such as `:5432`"));
         };
@@ -190,35 +192,27 @@ fn socket(table: &Table<'_, '_>) -> Result<Vec<Atom>, BundleError> {
     addresses.list("a list such as [\"192.0.2.1:5432\"]")?.into_iter().map(atom).collect()
 }
 
-/// Reads `host`, `host:port`, `[::1]` or `[::1]:port`.
-fn host_and_port(text: &str) -> Result<(HostPattern, Option<u16>), ParseError> {
-    let fail = |why| ParseError::new("host", text, why);
-    if text.contains('/') {
-        return Err(fail("name the host alone, without `https://` and without a path"));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        // More colons outside brackets are an IPv6 address by itself.
-        Some((host, _)) if host.contains(':') && !host.ends_with(']') => (text, None),
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    let port = match port {
-        None => None,
-        Some(digits) if !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            return Err(fail("the port is a number from 1 to 65535"));
-        }
-        Some(digits) => match digits.parse::<u16>() {
-            Ok(number) if number > 0 => Some(number),
-            _ => return Err(fail("the port is a number from 1 to 65535")),
-        },
-    };
-    Ok((host.parse()?, port))
-}
-
 fn names(table: &Table<'_, '_>, make: fn(Name) -> Capability) -> Result<Vec<Atom>, BundleError> {
     let names = table.required("names", "names = [\"SOME_NAME\"]")?;
     let atom = |value: Value<'_, '_>| Ok((make(value.parse()?), value.start()));
     names.list("a list such as [\"SOME_NAME\"]")?.into_iter().map(atom).collect()
+}
+
+/// Reads the commands, each a list of the program and a pattern for its arguments.
+fn exec(table: &Table<'_, '_>) -> Result<Vec<Atom>, BundleError> {
+    const COMMAND: &str = "a command such as [\"cargo\", \"test\", \"**\"], not a line of a shell";
+    let atom = |command: Value<'_, '_>| {
+        let words = command.list(COMMAND)?;
+        let texts = words.iter().map(Value::text).collect::<Result<Vec<_>, _>>()?;
+        let pattern = ArgvPattern::parse(&texts).map_err(|source| {
+            // The last word of the shortest beginning that is wrong is the one at fault.
+            let wrong = (0..texts.len()).find(|end| ArgvPattern::parse(&texts[..=*end]).is_err());
+            wrong.and_then(|at| words.get(at)).unwrap_or(&command).wrong(source)
+        })?;
+        Ok((Capability::Exec(pattern), command.start()))
+    };
+    let commands = table.required("argv", "argv = [[\"cargo\", \"test\", \"**\"]]")?;
+    commands.list("a list of commands such as [[\"ls\"]]")?.into_iter().map(atom).collect()
 }
 
 fn key_value(table: &Table<'_, '_>, plugin: &str) -> Result<Capability, BundleError> {

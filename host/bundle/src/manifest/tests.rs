@@ -252,6 +252,19 @@ fn a_wrong_scope_is_refused_at_the_place_with_the_fix() {
         ("env", "names = [\"A B\"]", "8:10", "1 to 128 characters"),
         ("kv", "size = \"big\"", "8:8", "size such as"),
         ("clock", "source = \"fake\"", "8:10", "`real` or `deterministic`"),
+        ("exec", "", "5:1", "has no `argv`"),
+        ("exec", "names = [\"ls\"]", "8:1", "unknown key `names`"),
+        ("exec", "argv = \"ls -l\"", "8:8", "a list of commands such as [[\"ls\"]]"),
+        ("exec", "argv = []", "8:8", "it is empty"),
+        ("exec", "argv = [\"ls -l\"]", "8:9", "not a line of a shell"),
+        ("exec", "argv = [[]]", "8:9", "it is empty"),
+        ("exec", "argv = [[\"ls\"], [1]]", "8:18", "a string in quotes"),
+        ("exec", "argv = [[\"./ls\"]]", "8:10", "what a relative one runs can change"),
+        ("exec", "argv = [[\"*\"]]", "8:10", "`*` stands at the end of an argument"),
+        ("exec", "argv = [[\"ls\",\n \"**\", \"a\"]]", "9:8", "nothing follows `**`"),
+        ("exec", "argv = [[\"ls\",\n \"a**\"]]", "9:2", "`**` stands alone"),
+        ("exec", "argv = [[\"ls\", \"a\\u202e\"]]", "8:16", "as `\\xNN`"),
+        ("exec", "argv = [[\"ls\"], [\"ls\"]]", "5:1", "`exec:ls` is already requested at"),
     ] {
         request_refused(capability, keys, place, reason);
     }
@@ -335,7 +348,8 @@ fn every_capability_can_be_requested() {
             "http" => "hosts = [\"a.org\"]",
             "socket" => "addresses = [\"a.org:1\"]",
             "secret" => "name = \"K\"\nhosts = [\"a.org\"]",
-            "env" | "config" | "model" | "tool" | "agent" | "mcp" | "exec" => "names = [\"a/b\"]",
+            "env" | "config" | "model" | "tool" | "agent" | "mcp" => "names = [\"a/b\"]",
+            "exec" => "argv = [[\"a\", \"b\", \"**\"]]",
             _ => "",
         };
         let text =
@@ -344,6 +358,19 @@ fn every_capability_can_be_requested() {
             parse(&text, "plugin.toml").unwrap_or_else(|error| panic!("{}", told(&error)));
         assert!(manifest.requests[0].capability.kind().name().starts_with(capability));
     }
+}
+
+#[test]
+fn commands_are_patterns_and_each_is_a_request() {
+    let keys = "argv = [\n  [\"cargo\", \"test\", \"-p\", \"*\", \"**\"],\n  ['echo', '\\*', \"a b\"],\n]";
+    let text = format!("{HEAD}[[request]]\ncapability = \"exec\"\nreason = \"r\"\n{keys}\n");
+    let manifest = parse(&text, "plugin.toml").unwrap_or_else(|error| panic!("{}", told(&error)));
+    let shown: Vec<_> =
+        manifest.requests.iter().map(|r| format!("{} at {}", r.capability, r.origin)).collect();
+    assert_eq!(
+        shown,
+        ["exec:cargo test -p * ** at plugin.toml:9", "exec:echo \\* \"a b\" at plugin.toml:10"]
+    );
 }
 
 #[test]
