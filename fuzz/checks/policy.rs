@@ -6,7 +6,7 @@ use ringfence_policy::{Answers, Layer, LayerKind, Policy, ProtectedNames, Rule, 
 use std::fmt::Write as _;
 
 /// Requests of several kinds, to ask a layer about.
-const REQUESTS: [&str; 9] = [
+const REQUESTS: [&str; 10] = [
     "fs.read:workspace/a",
     "fs.write:workspace/.git/hooks",
     "fs.write:/etc/passwd",
@@ -16,6 +16,7 @@ const REQUESTS: [&str; 9] = [
     "secret:API_KEY@api.example.com",
     "clock:real",
     "exec:git",
+    "exec:cargo test --lib **",
 ];
 
 /// Reads a layer; returns whether it was accepted, panics when a promise is broken.
@@ -69,8 +70,14 @@ fn written_again(layer: &Layer) {
         let shown = rule.to_string();
         let scope = shown.split('`').nth(1);
         let _ = writeln!(text, "[[rule]]\ncapability = {}", quoted(rule.kind().name()));
-        if let Some(scope) = scope {
+        if let Some(argv) = rule.argv() {
+            let words: Vec<String> = argv.words().map(|word| quoted(&word)).collect();
+            let _ = writeln!(text, "argv = [{}]", words.join(", "));
+        } else if let Some(scope) = scope {
             let _ = writeln!(text, "scope = {}", quoted(scope));
+        }
+        if let Some(warning) = rule.warning() {
+            let _ = writeln!(text, "warning = {}", quoted(warning));
         }
         let (verdict, reason) = (quoted(rule.verdict().name()), quoted(rule.reason()));
         let _ = writeln!(text, "decision = {verdict}\nreason = {reason}");

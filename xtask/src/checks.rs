@@ -14,6 +14,10 @@ const GUEST_WORKSPACES: [&str; 3] = ["plugins", "sdk", "sdk/templates/rust"];
 /// How long each fuzz-smoke test may look for a crash.
 const FUZZ_SECONDS: &str = "10";
 
+/// Systems the sandbox is written for besides the one the checks run on.
+const SANDBOX_TARGETS: [&str; 3] =
+    ["aarch64-apple-darwin", "x86_64-pc-windows-gnu", "x86_64-unknown-linux-musl"];
+
 /// What the stage `tidy` says it does.
 const TIDY: &str = "layers, lengths, frozen WIT, words";
 
@@ -42,6 +46,9 @@ pub(crate) fn ci(workspace: &Workspace, tests: Tests) -> Result<(), Failure> {
     stages.run("format", "rustfmt changes nothing", || format(workspace));
     stages.run("tidy", TIDY, || tidy::run(workspace));
     stages.run("lints", "clippy without warnings; checks every crate once", || lints(workspace));
+    stages.run("other systems", "the sandbox compiles for macOS, Windows and musl", || {
+        other_systems(workspace)
+    });
     stages.run("docs", "every page builds without warnings", || docs(workspace));
     stages.run("reference", "the command line pages match the program", || {
         reference::run(workspace, reference::Mode::Check)
@@ -101,6 +108,17 @@ fn lints(workspace: &Workspace) -> Result<(), Failure> {
     process::run(&mut process::cargo(workspace, ".", &args))?;
     for dir in GUEST_WORKSPACES {
         process::run(&mut process::guest_cargo(workspace, dir, &args))?;
+    }
+    Ok(())
+}
+
+/// Checks types and lints of what the compiler leaves out on this system.
+fn other_systems(workspace: &Workspace) -> Result<(), Failure> {
+    for target in SANDBOX_TARGETS {
+        setup::need_target(workspace, target)?;
+        let args = ["clippy", "-p", "ringfence-sandbox", "--lib", "--tests", "--target", target];
+        let mut cargo = process::cargo(workspace, ".", &args);
+        process::run(cargo.args(["--", "-D", "warnings"]))?;
     }
     Ok(())
 }

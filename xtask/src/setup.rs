@@ -73,9 +73,28 @@ fn check_c_compiler() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Adds a target of the host's own compiler when it is missing.
+pub(crate) fn need_target(workspace: &Workspace, target: &str) -> Result<(), Failure> {
+    if has_target(workspace, "rustc".into(), target)? {
+        return Ok(());
+    }
+    println!("    target    adding {target} (a download of about 30 MB, once)");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", target]).current_dir(workspace.root());
+    process::run(&mut rustup)
+}
+
 fn has_guest_target(workspace: &Workspace) -> Result<bool, Failure> {
-    let mut command = Command::new(guest_rustc().unwrap_or_else(|| "rustc".into()));
-    command.args(["--print", "target-libdir", "--target", GUEST_TARGET]);
+    has_target(workspace, guest_rustc().unwrap_or_else(|| "rustc".into()), GUEST_TARGET)
+}
+
+fn has_target(
+    workspace: &Workspace,
+    rustc: std::ffi::OsString,
+    target: &str,
+) -> Result<bool, Failure> {
+    let mut command = Command::new(rustc);
+    command.args(["--print", "target-libdir", "--target", target]);
     command.current_dir(workspace.root());
     let output = process::capture(&mut command)?;
     let dir = String::from_utf8_lossy(&output.stdout).trim().to_owned();

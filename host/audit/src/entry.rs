@@ -1,11 +1,10 @@
 //! What is written about one decision or effect, made safe to print and free of personal names.
 
-use ringfence_capability::{Capability, Digest, Origin, PathScope, Place, Port};
+use crate::outcome::{Approval, Outcome};
+use crate::own::{Checkpoint, Continues, Pruned};
+use crate::target::{Target, file_name, neutral};
+use ringfence_capability::{Capability, Digest, Origin};
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// The longest text in a record, in characters. Plugins choose some of them.
-const MAX_TEXT: usize = 512;
 
 /// One decision or effect, before it has a place in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +36,21 @@ pub struct Entry {
     /// The digest of the exact request that was decided.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request: Option<Digest>,
+    /// How it was approved, or that it was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub approval: Option<Approval>,
+    /// What it came to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<Outcome>,
     /// How many bytes of a half-written record a `recovered` record stands for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dropped: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) checkpoint: Option<Checkpoint>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) continues: Option<Continues>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) pruned: Option<Pruned>,
 }
 
 /// The plugin a record is about.
@@ -69,49 +80,6 @@ pub enum Decision {
     Forbid,
 }
 
-/// What an operation was about. Masked by type: there is no variant for an arbitrary host path, so
-/// that home directories and user names have no way in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Target {
-    /// A path as the guest sees it.
-    GuestPath {
-        /// The path.
-        path: String,
-    },
-    /// A path inside the workspace, relative to its root.
-    WorkspacePath {
-        /// The path.
-        path: String,
-    },
-    /// A host pattern and a port.
-    Host {
-        /// The host.
-        host: String,
-        /// The port; none means the usual one.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        port: Option<u16>,
-    },
-    /// The name of a variable, key, tool, model, agent or program; never its value.
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// A secret and where it may be sent.
-    Secret {
-        /// Its name; never its value.
-        name: String,
-        /// The host.
-        host: String,
-    },
-    /// Some bytes, by digest.
-    Digest {
-        /// The digest.
-        digest: Digest,
-    },
-}
-
 impl Entry {
     /// Returns the entry about `operation`, such as `fs.read`.
     pub fn new(operation: &str) -> Self {
@@ -125,7 +93,12 @@ impl Entry {
             rule: None,
             reason: None,
             request: None,
+            approval: None,
+            outcome: None,
             dropped: None,
+            checkpoint: None,
+            continues: None,
+            pruned: None,
         }
     }
 
@@ -177,12 +150,35 @@ impl Entry {
         Self { request: Some(request), ..self }
     }
 
-    pub(crate) fn recovered(dropped: u64) -> Self {
-        let reason = Some("a half-written record at the end was dropped".to_owned());
-        Self { reason, dropped: Some(dropped), ..Self::new(crate::record::RECOVERED) }
+    /// Returns the same entry, approved or denied so.
+    #[must_use]
+    pub fn approved(self, approval: Approval) -> Self {
+        Self { approval: Some(approval), ..self }
     }
 
-    /// Returns the entry with every text made safe: public fields may have been set by hand.
+    /// Returns the same entry, having come to this.
+    #[must_use]
+    pub fn came_to(self, outcome: Outcome) -> Self {
+        Self { outcome: Some(outcome), ..self }
+    }
+
+    /// Returns the checkpoint this is, if it is one.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    /// Returns what this record continues, if a file begins with it.
+    pub fn continues(&self) -> Option<&Continues> {
+        self.continues.as_ref()
+    }
+
+    /// Returns what this record says was removed, if it says so.
+    pub fn pruned(&self) -> Option<&Pruned> {
+        self.pruned.as_ref()
+    }
+
+    /// Returns the entry with every text made safe: public fields may have been set by hand. What
+    /// only the log itself may say is left out.
     pub(crate) fn neutralised(&self) -> Self {
         let safe = |text: &Option<String>| text.as_deref().map(neutral);
         Self {
@@ -198,7 +194,23 @@ impl Entry {
             rule: safe(&self.rule),
             reason: safe(&self.reason),
             request: self.request,
+            approval: self.approval.as_ref().map(Approval::neutralised),
+            outcome: self.outcome,
             dropped: self.dropped,
+            checkpoint: None,
+            continues: None,
+            pruned: None,
+        }
+    }
+}
+
+impl Decision {
+    /// Returns its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Prompt => "prompt",
+            Self::Forbid => "forbid",
         }
     }
 }
@@ -210,114 +222,11 @@ impl Plugin {
     }
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GuestPath { path } => f.write_str(path),
-            Self::WorkspacePath { path } => write!(f, "workspace:{path}"),
-            Self::Host { host, port: None } => f.write_str(host),
-            Self::Host { host, port: Some(port) } => write!(f, "{host}:{port}"),
-            Self::Name { name } => f.write_str(name),
-            Self::Secret { name, host } => write!(f, "{name}@{host}"),
-            Self::Digest { digest } => write!(f, "{digest}"),
-        }
-    }
-}
-
-impl Target {
-    /// Returns what `capability` reaches. A directory outside the workspace is written as the guest
-    /// sees it.
-    pub fn of(capability: &Capability) -> Self {
-        match capability {
-            Capability::FsRead(scope) | Capability::FsWrite(scope) => Self::of_path(scope),
-            Capability::Http { host, port: Port::Default, .. } => {
-                Self::host(&host.to_string(), None)
-            }
-            Capability::Http { host, port: Port::Number(port), .. }
-            | Capability::Socket { host, port } => Self::host(&host.to_string(), Some(*port)),
-            Capability::Secret { name, host } => {
-                Self::Secret { name: neutral(name.as_str()), host: neutral(&host.to_string()) }
-            }
-            Capability::Kv { namespace: name, .. }
-            | Capability::Env(name)
-            | Capability::Config(name)
-            | Capability::Model(name)
-            | Capability::Tool(name)
-            | Capability::Agent(name)
-            | Capability::Mcp(name)
-            | Capability::Exec(name) => Self::name(name.as_str()),
-            Capability::Clock(fidelity) | Capability::Random(fidelity) => {
-                Self::name(fidelity.name())
-            }
-        }
-    }
-
-    /// Returns the path as the guest sees it.
-    pub fn guest_path(path: &str) -> Self {
-        Self::GuestPath { path: neutral(path) }
-    }
-
-    /// Returns the host and port; no port means the usual one.
-    pub fn host(host: &str, port: Option<u16>) -> Self {
-        Self::Host { host: neutral(host), port }
-    }
-
-    /// Returns the name.
-    pub fn name(name: &str) -> Self {
-        Self::Name { name: neutral(name) }
-    }
-
-    fn of_path(scope: &PathScope) -> Self {
-        match scope.place() {
-            Place::Workspace => Self::WorkspacePath { path: neutral(scope.path()) },
-            Place::Elsewhere => Self::guest_path(scope.guest()),
-        }
-    }
-
-    fn neutralised(&self) -> Self {
-        match self {
-            Self::GuestPath { path } => Self::guest_path(path),
-            // Whoever builds one by hand with an absolute path would let the home directory in.
-            Self::WorkspacePath { path } => {
-                Self::WorkspacePath { path: neutral(path.trim_start_matches('/')) }
-            }
-            Self::Host { host, port } => Self::host(host, *port),
-            Self::Name { name } => Self::name(name),
-            Self::Secret { name, host } => {
-                Self::Secret { name: neutral(name), host: neutral(host) }
-            }
-            Self::Digest { digest } => Self::Digest { digest: *digest },
-        }
-    }
-}
-
-/// Returns `text` in one line, with what could steer a terminal or hide text replaced, and not too
-/// long.
-pub(crate) fn neutral(text: &str) -> String {
-    let safe = |c: char| match c {
-        '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    let mut safe: String = text.chars().take(MAX_TEXT + 1).map(safe).collect();
-    if let Some((end, _)) = safe.char_indices().nth(MAX_TEXT) {
-        safe.truncate(end);
-        safe.push('…');
-    }
-    safe
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use ringfence_capability::PathScope;
 
     #[test]
     fn the_home_directory_never_gets_into_an_entry() {
@@ -338,12 +247,5 @@ mod tests {
         }
         assert_eq!(entry.target, Some(Target::guest_path("/notes")));
         assert_eq!(entry.rule.as_deref(), Some("policy.toml:7"));
-    }
-
-    #[test]
-    fn texts_cannot_steer_a_terminal_and_are_bounded() {
-        assert_eq!(neutral("a\x1b[2J\nb\u{202e}c"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
-        assert_eq!(neutral(&"é".repeat(9999)).chars().count(), MAX_TEXT + 1);
-        assert_eq!(neutral(&"é".repeat(MAX_TEXT)), "é".repeat(MAX_TEXT));
     }
 }

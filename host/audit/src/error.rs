@@ -27,6 +27,25 @@ pub enum AuditError {
         #[source]
         source: io::Error,
     },
+    /// The key that checkpoints are signed with could not be read or written.
+    #[error("cannot {what} the audit key `{name}`")]
+    Key {
+        /// The name of the file.
+        name: String,
+        /// What failed.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The key that checkpoints are signed with is of no use.
+    #[error("the audit key `{name}` cannot be used: {why}")]
+    UnusableKey {
+        /// The name of the file.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
     /// The record could not be put into JSON.
     #[error("cannot write an audit record as JSON")]
     Encode {
@@ -59,6 +78,7 @@ impl Diagnostic for AuditError {
         match self {
             Self::Open { .. } => "audit::open",
             Self::Io { .. } => "audit::io",
+            Self::Key { .. } | Self::UnusableKey { .. } => "audit::key",
             Self::Encode { .. } => "audit::encode",
             Self::BrokenTail { .. } => "audit::broken-tail",
             Self::Shortened { .. } => "audit::shortened",
@@ -67,19 +87,40 @@ impl Diagnostic for AuditError {
 
     fn class(&self) -> Class {
         match self {
-            Self::Open { .. } | Self::Io { .. } | Self::Encode { .. } => Class::Internal,
-            Self::BrokenTail { .. } | Self::Shortened { .. } => Class::Refused,
+            Self::Open { .. } | Self::Io { .. } | Self::Key { .. } | Self::Encode { .. } => {
+                Class::Internal
+            }
+            Self::UnusableKey { .. } | Self::BrokenTail { .. } | Self::Shortened { .. } => {
+                Class::Refused
+            }
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::BrokenTail { .. } | Self::Shortened { .. } => Some(
-                "run `ringfence audit verify` to see where; keep the file as evidence by moving it aside, \
-                 a new one is begun"
-                    .to_owned(),
-            ),
-            Self::Open { .. } | Self::Io { .. } | Self::Encode { .. } => None,
-        }
+        let text = match self {
+            Self::BrokenTail { .. } | Self::Shortened { .. } => {
+                "run `ringfence audit verify` to see where; keep the files as evidence by moving \
+                 `audit.*` aside, a new log is begun"
+            }
+            Self::UnusableKey { .. } => {
+                "only its owner may read the key; if it is lost, move it aside, a new one is made, \
+                 and name the old public key to `ringfence audit verify --key`"
+            }
+            Self::Open { source, .. } | Self::Io { source, .. } | Self::Key { source, .. } => {
+                match source.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        "make room on the disk the state directory is on: what cannot be recorded \
+                         is not done"
+                    }
+                    io::ErrorKind::ReadOnlyFilesystem => {
+                        "name a state directory that can be written with `--state-dir`: what cannot \
+                         be recorded is not done"
+                    }
+                    _ => return None,
+                }
+            }
+            Self::Encode { .. } => return None,
+        };
+        Some(text.to_owned())
     }
 }

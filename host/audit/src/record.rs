@@ -8,8 +8,6 @@ use ringfence_capability::Digest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The operation of the record that stands for a half-written one.
-pub(crate) const RECOVERED: &str = "recovered";
 /// The longest line: texts are bounded, so that a longer one was not written by this log.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 /// What the first record names as the hash before it.

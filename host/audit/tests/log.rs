@@ -286,7 +286,9 @@ fn records_of_one_batch_stand_together_under_many_threads() {
         }
     });
     assert_eq!(log.verify().unwrap().records, 240);
-    let records: Vec<_> = Records::new(log.bytes().as_slice()).map(Result::unwrap).collect();
+    let bytes = log.bytes();
+    let records = Records::new(bytes.as_slice()).map(Result::unwrap);
+    let records: Vec<_> = records.filter(|record| record.entry.checkpoint().is_none()).collect();
     assert!(records.chunks(2).all(|pair| pair[0].entry == pair[1].entry));
 }
 

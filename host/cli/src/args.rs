@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
-#[command(name = "ringfence", version, about, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "ringfence", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -67,7 +67,8 @@ pub(crate) enum LogFormat {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-// A command is only built when it is used.
+// A command is only built when it is used, and then the sentence of its arguments' struct replaces the
+// one here, which the list of commands shows: both are the same.
 #[command(defer = true)]
 pub(crate) enum Command {
     /// Run a plugin: a command with its arguments, or a tool with JSON input
@@ -172,7 +173,7 @@ pub(crate) struct Grants {
     pub(crate) socket: Vec<String>,
 }
 
-/// `ringfence run`.
+/// Run a plugin: a command with its arguments, or a tool with JSON input
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
     /// Directory with a plugin.toml, or a .wasm file
@@ -187,7 +188,7 @@ pub(crate) struct Run {
     pub(crate) args: Vec<String>,
 }
 
-/// `ringfence call`.
+/// Call one function of a plugin with JSON
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Call {
     /// Directory with a plugin.toml, or a .wasm file
@@ -204,7 +205,7 @@ pub(crate) struct Call {
     pub(crate) grants: Grants,
 }
 
-/// `ringfence serve`.
+/// Serve HTTP with a plugin that exports a wasi:http handler
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
     /// Directory with a plugin.toml, or a .wasm file
@@ -213,13 +214,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub(crate) addr: std::net::SocketAddr,
     /// Requests handled at once; more wait
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) concurrency: u32,
     #[command(flatten)]
     pub(crate) grants: Grants,
 }
 
-/// `ringfence inspect`.
+/// Show what a plugin is and asks for, without running any of it
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// Directory with a plugin.toml, or a .wasm file
@@ -229,7 +230,7 @@ pub(crate) struct Inspect {
     pub(crate) schemas: bool,
 }
 
-/// `ringfence explain`.
+/// Show what a plugin would be granted under a profile, and the rule behind each decision
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
     /// Directory with a plugin.toml, or a .wasm file
@@ -238,7 +239,7 @@ pub(crate) struct Explain {
     pub(crate) grants: Grants,
 }
 
-/// `ringfence audit`.
+/// Read and check the log of what was decided and done
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Audit {
     #[command(subcommand)]
@@ -272,7 +273,7 @@ pub(crate) enum AuditCommand {
     },
 }
 
-/// `ringfence policy`.
+/// Show the profiles, and check policy files
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Policy {
     #[command(subcommand)]

@@ -7,6 +7,10 @@ use ringfence::{Class, Diagnostic, RunError};
 pub(crate) enum CliError {
     /// An argument cannot be used.
     Usage(String),
+    /// The command line itself cannot be read, and what may have been meant.
+    Arguments { text: String, hint: Option<String> },
+    /// Nothing says where the user's policy is.
+    NoHome,
     /// A file cannot be read.
     File { what: &'static str, path: String, source: std::io::Error },
     /// A room says no.
@@ -16,7 +20,10 @@ pub(crate) enum CliError {
 impl std::fmt::Display for CliError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(text) => f.write_str(text),
+            Self::Usage(text) | Self::Arguments { text, .. } => f.write_str(text),
+            Self::NoHome => f.write_str(
+                "neither `XDG_CONFIG_HOME` nor `HOME` names a directory, so your policy cannot be looked for",
+            ),
             Self::File { what, path, .. } => write!(f, "the {what} `{path}` cannot be read"),
             Self::Room(error) => error.fmt(f),
         }
@@ -26,7 +33,7 @@ impl std::fmt::Display for CliError {
 impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Usage(_) => None,
+            Self::Usage(_) | Self::Arguments { .. } | Self::NoHome => None,
             Self::File { source, .. } => Some(source),
             Self::Room(error) => error.source(),
         }
@@ -36,7 +43,8 @@ impl std::error::Error for CliError {
 impl Diagnostic for CliError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Usage(_) => "cli::usage",
+            Self::Usage(_) | Self::Arguments { .. } => "cli::usage",
+            Self::NoHome => "cli::no-home",
             Self::File { .. } => "cli::file",
             Self::Room(error) => error.code(),
         }
@@ -44,7 +52,9 @@ impl Diagnostic for CliError {
 
     fn class(&self) -> Class {
         match self {
-            Self::Usage(_) | Self::File { .. } => Class::BadInput,
+            Self::Usage(_) | Self::Arguments { .. } | Self::NoHome | Self::File { .. } => {
+                Class::BadInput
+            }
             Self::Room(error) => error.class(),
         }
     }
@@ -52,6 +62,10 @@ impl Diagnostic for CliError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => None,
+            Self::Arguments { hint, .. } => hint.clone(),
+            Self::NoHome => {
+                Some("set `HOME` to your home directory; an empty one means no policy of yours".to_owned())
+            }
             Self::File { .. } => Some("check the path and its rights".to_owned()),
             Self::Room(error) => error.hint(),
         }
@@ -79,5 +93,23 @@ impl From<ringfence_bundle::BundleError> for CliError {
 impl From<ringfence_capability::ParseError> for CliError {
     fn from(error: ringfence_capability::ParseError) -> Self {
         Self::Usage(error.to_string())
+    }
+}
+
+impl From<clap::Error> for CliError {
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        let mut parts = text.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
+        let first = parts.next().unwrap_or("the command line cannot be read");
+        let tips: Vec<_> = parts.filter_map(|part| part.strip_prefix("tip: ")).collect();
+        let lines = first.strip_prefix("error: ").unwrap_or(first).lines().map(str::trim);
+        Self::Arguments {
+            text: lines.collect::<Vec<_>>().join(" "),
+            hint: Some(if tips.is_empty() {
+                "`ringfence --help` shows the commands, `ringfence COMMAND --help` the options".to_owned()
+            } else {
+                tips.join("; ")
+            }),
+        }
     }
 }

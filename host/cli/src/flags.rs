@@ -146,15 +146,7 @@ fn host_and_port(text: &str) -> Result<(HostPattern, Option<u16>), CliError> {
             "`{text}` is a URL; write a host alone, such as `{host}`"
         )));
     }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    let number = |port: &str| {
-        let bad = |_| CliError::Usage(format!("`{port}` in `{text}` is not a port"));
-        port.parse::<u16>().map_err(bad)
-    };
-    Ok((host.parse()?, port.map(number).transpose()?))
+    Ok(HostPattern::with_port(text)?)
 }
 
 fn limit(text: &str) -> Result<(Limit, u64), CliError> {

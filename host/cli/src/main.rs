@@ -16,7 +16,14 @@ mod print;
 use clap::Parser as _;
 
 fn main() -> std::process::ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() && asks_for_json() => {
+            return print::Printer::new(true).failed(&error.into());
+        }
+        // Help and the version are data, other errors talk: clap knows where each is printed.
+        Err(error) => error.exit(),
+    };
     let printer = print::Printer::new(args.global.json);
     if let Err(error) = start_log(&args.global) {
         return printer.failed(&error);
@@ -25,6 +32,11 @@ fn main() -> std::process::ExitCode {
         Ok(code) => std::process::ExitCode::from(code),
         Err(error) => printer.failed(&error),
     }
+}
+
+/// Tells whether `--json` was given, on a command line that cannot be read otherwise.
+fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 /// Installs the log subscriber, when one was asked for: a run without it pays nothing for it.

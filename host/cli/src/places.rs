@@ -29,29 +29,34 @@ pub(crate) fn cache(global: &Global) -> Result<Option<PathBuf>, CliError> {
 }
 
 fn user_dir(variable: &str, below_home: &str, flag: &str) -> Result<PathBuf, CliError> {
-    let absolute = |name: &str| {
-        let path = std::env::var_os(name).map(PathBuf::from);
-        path.filter(|path| path.is_absolute())
-    };
-    let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
-    base.map(|base| base.join("ringfence")).ok_or_else(|| {
+    user_base(variable, below_home).ok_or_else(|| {
         CliError::Usage(format!(
             "neither `{variable}` nor `HOME` is set; name a directory with `{flag}`"
         ))
     })
 }
 
-/// Returns the policy files that exist: the machine's, the user's, the workspace's.
+/// Returns the directory for `ringfence` below what `variable` or `HOME` says.
+fn user_base(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
+    base.map(|base| base.join("ringfence"))
+}
+
+/// Returns the policy files that exist: the machine's, the user's, the workspace's. Where the user's
+/// would be must be known: a missing variable cannot lift what that file forbids.
 pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
-    let user = user_dir("XDG_CONFIG_HOME", ".config", "--policy").ok();
+    let user = user_base("XDG_CONFIG_HOME", ".config").ok_or(CliError::NoHome)?;
     let places = [
-        (LayerKind::Host, Some(PathBuf::from("/etc/ringfence/policy.toml"))),
-        (LayerKind::User, user.map(|dir| dir.join("policy.toml"))),
-        (LayerKind::Workspace, Some(global.workspace.join(".ringfence/policy.toml"))),
+        (LayerKind::Host, PathBuf::from("/etc/ringfence/policy.toml")),
+        (LayerKind::User, user.join("policy.toml")),
+        (LayerKind::Workspace, global.workspace.join(".ringfence/policy.toml")),
     ];
     let mut layers = Vec::new();
     for (kind, path) in places {
-        let Some(path) = path else { continue };
         match std::fs::symlink_metadata(&path) {
             Err(error)
                 if matches!(
@@ -96,10 +101,7 @@ pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>
 
 /// Returns a builder for the host these arguments describe.
 pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
-    let mut builder = Host::builder().workspace(&global.workspace).state(state(global)?);
-    if let Some(cache) = cache(global)? {
-        builder = builder.cache(cache);
-    }
+    let mut builder = Host::builder().workspace(&global.workspace);
     for layer in policies(global)? {
         builder = builder.layer(layer);
     }
@@ -109,9 +111,13 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
         ("XDG_CACHE_HOME", ".cache"),
         ("XDG_CONFIG_HOME", ".config"),
     ] {
-        if let Ok(path) = user_dir(variable, below_home, "") {
+        if let Some(path) = user_base(variable, below_home) {
             builder = builder.keeps(path);
         }
     }
-    Ok(builder)
+    builder = builder.state(state(global)?);
+    Ok(match cache(global)? {
+        Some(cache) => builder.cache(cache),
+        None => builder,
+    })
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use ringfence::Diagnostic;
+use ringfence_capability::text;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -58,20 +59,19 @@ impl Printer {
 
     /// Prints an error and returns its exit code.
     pub(crate) fn failed(&self, error: &CliError) -> std::process::ExitCode {
-        let causes = causes(error);
         if self.json {
-            self.value(&json!({ "ok": false, "error": describe(error, &causes) }));
+            self.value(&json!({ "ok": false, "error": described(error) }));
         } else {
-            print_error(error, &causes);
+            print_error(error, &causes(error));
         }
         std::process::ExitCode::from(error.class().exit_code())
     }
 }
 
 /// Returns the texts of what is behind an error, nearest first.
-fn causes(error: &CliError) -> Vec<String> {
+pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
     let mut causes = Vec::new();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         causes.push(visible(&cause.to_string()));
         source = cause.source();
@@ -79,12 +79,13 @@ fn causes(error: &CliError) -> Vec<String> {
     causes
 }
 
-fn describe(error: &CliError, causes: &[String]) -> Value {
+/// Returns an error as programs read it.
+pub(crate) fn described(error: &impl Diagnostic) -> Value {
     json!({
         "code": error.code(),
         "exit": error.class().exit_code(),
         "message": error.to_string(),
-        "causes": causes,
+        "causes": causes(error),
         "hint": error.hint(),
     })
 }
@@ -104,7 +105,7 @@ fn print_error(error: &CliError, causes: &[String]) {
 /// Returns `text` with every control character but line feed and tab made visible, so that nothing a
 /// plugin writes can move the cursor, retitle the window or hide a line.
 pub(crate) fn visible(text: &str) -> String {
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    text::lines(text)
 }
 
 /// Returns the same JSON with what could steer a terminal written as escapes. `serde_json` escapes
@@ -113,21 +114,15 @@ fn inert(json: &str) -> String {
     use std::fmt::Write as _;
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
-        if steers(c) {
-            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        if text::hides(c) && !matches!(c, '\n' | '\t') {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(c);
         }
     }
     safe
-}
-
-/// Tells whether `c` is a control character other than line feed and tab, or changes the direction of
-/// text.
-fn steers(c: char) -> bool {
-    let hidden =
-        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    hidden || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
@@ -142,8 +137,8 @@ mod tests {
 
     #[test]
     fn json_stays_the_same_json_without_what_steers_a_terminal() {
-        let json = "{\n  \"a\": \"\u{9b}2J\u{7f}\u{202e}é\"\n}";
-        assert_eq!(inert(json), "{\n  \"a\": \"\\u009b2J\\u007f\\u202eé\"\n}");
+        let json = "{\n  \"a\": \"\u{9b}2J\u{7f}\u{202e}é\u{e0041}\"\n}";
+        assert_eq!(inert(json), "{\n  \"a\": \"\\u009b2J\\u007f\\u202eé\\udb40\\udc41\"\n}");
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         assert_eq!(value(&inert(json)), value(json));
     }

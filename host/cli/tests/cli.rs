@@ -241,6 +241,127 @@ fn explain_and_run_agree() {
     }
 }
 
+/// Runs `args` and returns the exit code and the one JSON value on standard output.
+fn json(command: &mut Command) -> (Option<i32>, serde_json::Value) {
+    let done = command.output().unwrap();
+    let value = serde_json::from_slice(&done.stdout);
+    (done.status.code(), value.unwrap_or_else(|error| panic!("{error}: {done:?}")))
+}
+
+#[test]
+fn explain_shows_what_else_would_keep_a_plugin_from_running() {
+    let fixture = Fixture::new();
+    let manifest = |request: &str| {
+        let head = "[plugin]\nname = \"asks\"\nversion = \"0.1.0\"\ncomponent = \"add.wasm\"\n";
+        format!("{head}[[request]]\nreason = \"a test\"\n{request}\n")
+    };
+    fixture.write("asks/add.wasm", &wat::parse_str(ADD).unwrap());
+    let missing = "capability = \"fs.read\"\npath = \"gone\"";
+    let config = "capability = \"config\"\nnames = [\"colour\"]";
+    let all = "capability = \"fs.write\"\npath = \".\"";
+    for (request, flags, code, says) in [
+        (missing, &["-p", "read-only"][..], "runtime::place", "check that the granted directory exists"),
+        (config, &["--approve", "config:colour"], "runtime::no-value", "--config colour=VALUE"),
+        (config, &["--config", "colour=red"], "", ""),
+        // The state directory is not made yet, and would be in what the plugin may write.
+        (
+            all,
+            &["-p", "trusted", "--state-dir", "kept/state", "--trust-digest", "DIGEST"],
+            "runtime::holds-state",
+            "name one with `--workspace DIR`",
+        ),
+    ] {
+        fixture.write("asks/plugin.toml", manifest(request).as_bytes());
+        let (_, looked) = json(&mut fixture.command(&["--json", "inspect", "asks"]));
+        let digest = looked["digest"].as_str().unwrap();
+        let flags = flags.iter().map(|flag| if *flag == "DIGEST" { digest } else { flag });
+        let flags: Vec<&str> = flags.chain(["--approve", "fs.write:workspace"]).collect();
+        let explain = [&["--json", "explain", "asks"], &flags[..]].concat();
+        let (explained, value) = json(&mut fixture.command(&explain));
+        assert!(!fixture.workspace().join("kept").exists(), "explain made a directory");
+        let input = ["--json", "run", "asks", "--input", r#"{"a":1,"b":1}"#];
+        let (ran, outcome) = json(&mut fixture.command(&[&input[..], &flags].concat()));
+        assert_eq!(explained, ran, "{value}\n{outcome}");
+        let problem = value["problems"].get(0).map_or("", |first| first["code"].as_str().unwrap());
+        assert_eq!((problem, value["runs"].as_bool()), (code, Some(code.is_empty())), "{value}");
+        assert_eq!(outcome["error"]["code"].as_str().unwrap_or_default(), code, "{outcome}");
+        let explain = [&["explain", "asks"], &flags[..]].concat();
+        check(&fixture, &explain, ran.unwrap(), says, &[]);
+    }
+}
+
+#[test]
+fn a_program_that_asks_for_json_gets_every_error_as_json() {
+    let fixture = Fixture::new();
+    for (args, says, hint) in [
+        (&["--json", "run"][..], "required arguments were not provided", "--help"),
+        (&["run", "add.wasm", "--json", "--colour"], "unexpected argument '--colour'", ""),
+        (&["--json", "inspct", "add.wasm"], "unrecognized subcommand 'inspct'", "'inspect'"),
+        (&["serve", "add.wasm", "--concurrency", "5000", "--json"], "5000", "--help"),
+        (&["run", "add.wasm", "--json", "--input", "{"], "is not JSON", ""),
+    ] {
+        let (code, value) = json(&mut fixture.command(args));
+        let error = &value["error"];
+        assert_eq!((code, &value["ok"], &error["exit"]), (Some(2), &false.into(), &2.into()));
+        assert_eq!(error["code"], "cli::usage", "{value}");
+        assert!(error["message"].as_str().unwrap().contains(says), "{value}");
+        assert!(error["hint"].as_str().unwrap_or_default().contains(hint), "{value}");
+    }
+    // After `--` it is a word for the plugin.
+    let done = fixture.run(&["run", "--colour", "--", "--json"]);
+    assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(2), ""));
+    fixture.write("p.toml", b"[[rule]]\ncapability = \"env\"\ndecision = \"forbid\"\nreason = \"r\"\n");
+    let (code, value) = json(&mut fixture.command(&["--json", "policy", "check", "p.toml"]));
+    let files = serde_json::json!([{ "file": "p.toml", "rules": 1 }]);
+    assert_eq!((code, &value["ok"], &value["files"]), (Some(0), &true.into(), &files));
+}
+
+#[test]
+fn without_a_home_the_users_policy_is_not_skipped() {
+    let fixture = Fixture::new();
+    let input = ["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#];
+    let config = fixture.root.path().join("config");
+    let homeless = |args: &[&str]| {
+        let mut command = fixture.command(args);
+        command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");
+        command
+    };
+    for args in [&input[..], &["explain", "add.wasm"]] {
+        let done = homeless(args).output().unwrap();
+        let said = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{args:?}\n{said}");
+        assert!(said.contains("error[cli::no-home]") && said.contains("set `HOME`"), "{said}");
+    }
+    let done = homeless(&input).env("XDG_CONFIG_HOME", &config).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let rule = "[[rule]]\ncapability = \"env\"\ndecision = \"forbid\"\nreason = \"not here\"\n";
+    std::fs::create_dir_all(config.join("ringfence")).unwrap();
+    std::fs::write(config.join("ringfence/policy.toml"), rule).unwrap();
+    let done = homeless(&[&input[..], &["--env", "A=b"]].concat())
+        .env("XDG_CONFIG_HOME", &config)
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(3), "{}", text(&done.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_workspace_policy_that_is_no_plain_file_ends_the_command_at_once() {
+    let fixture = Fixture::new();
+    let policy = fixture.workspace().join(".ringfence/policy.toml");
+    std::fs::create_dir(policy.parent().unwrap()).unwrap();
+    let pipe = Command::new("mkfifo").arg(&policy).status().unwrap();
+    assert!(pipe.success());
+    let args = ["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#];
+    // Opened, a pipe nobody writes to would be waited for until this test is killed.
+    check(&fixture, &args, 2, "", &["error[cli::usage]", "policy.toml` is not a plain file"]);
+    std::fs::remove_file(&policy).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &policy).unwrap();
+    check(&fixture, &args, 2, "", &["policy.toml` is not a plain file"]);
+    std::fs::remove_file(&policy).unwrap();
+    check(&fixture, &args, 0, "2", &[]);
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_panic() {
     let fixture = Fixture::new();
@@ -258,13 +379,40 @@ fn a_reader_that_goes_away_is_no_panic() {
 #[test]
 fn every_command_has_help() {
     let fixture = Fixture::new();
-    for command in
-        ["run", "call", "serve", "inspect", "explain", "audit", "policy", "doctor", "completions"]
-    {
-        check(&fixture, &[command, "--help"], 0, "Usage: ringfence", &[]);
-    }
+    let top = text(&fixture.run(&["--help"]).stdout);
+    assert!(top.starts_with("Runs WebAssembly plugins you did not write"), "{top}");
+    check_help(&fixture, &[], &top);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         check(&fixture, &["completions", shell], 0, "ringfence", &[]);
     }
     check(&fixture, &["doctor"], 0, "compiled and ran a component", &[]);
+}
+
+/// Checks that each command listed in `help` begins its own help with what the list says about it.
+fn check_help(fixture: &Fixture, words: &[&str], help: &str) {
+    for (name, listed) in commands(help) {
+        let args = [words, &[name.as_str()]].concat();
+        let own = text(&fixture.run(&[&args[..], &["--help"]].concat()).stdout);
+        let about = own.split("\n\n").next().unwrap_or_default();
+        let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(about, listed, "{args:?}\n{own}");
+        assert!(own.contains(&format!("Usage: ringfence {}", args.join(" "))), "{args:?}\n{own}");
+        check_help(fixture, &args, &own);
+    }
+}
+
+/// Returns the commands a help lists, each with its sentence, which can go over several lines.
+fn commands(help: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    for line in listed.take_while(|line| !line.is_empty()) {
+        let own = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
+        match (own.and_then(|rest| rest.split_once(' ')), found.last_mut()) {
+            (Some(("help", _)), _) => break,
+            (Some((name, about)), _) => found.push((name.to_owned(), about.trim().to_owned())),
+            (None, Some((_, about))) => *about = format!("{about} {}", line.trim()),
+            (None, None) => {}
+        }
+    }
+    found
 }

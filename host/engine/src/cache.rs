@@ -7,8 +7,10 @@
 //! time on every write, and no user can set it back. Anything else is a miss: the component is
 //! compiled again and the entry replaced.
 //!
-//! An entry's name is a hash of the component's digest, of what the code depends on in wasmtime and
-//! of this host's version, so that a new version of either never meets old code.
+//! An entry's name is a hash of the component's digest, of what the code depends on in wasmtime (its
+//! version, its settings and this processor's features, which is its compatibility hash) and of the
+//! build of this host. The compatibility hash would do for a component. It does not for a core
+//! module: what is compiled then is made of the module by an adapter and a linker of this build.
 
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
@@ -26,6 +28,9 @@ mod trust;
 
 use trust::Stamp;
 pub use trust::is_private;
+
+/// What of this build decides which code comes out: `build.rs` lists it.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("RINGFENCE_CODE_BUILD"));
 
 /// An entry used within this many seconds is not marked as used again: saves a write per run.
 const TOUCH_AFTER_SECS: u64 = 3600;
@@ -206,10 +211,14 @@ fn age_secs(time: std::time::SystemTime) -> Option<u64> {
 
 /// Returns the name of the entry for a component, compiled by this host for this machine.
 fn key(engine: &wasmtime::Engine, digest: &Digest) -> String {
+    key_of(BUILD, engine, digest)
+}
+
+fn key_of(build: &str, engine: &wasmtime::Engine, digest: &Digest) -> String {
     let mut hasher = ShaHasher(Sha256::new());
     hasher.write(digest.as_bytes());
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    hasher.write(env!("CARGO_PKG_VERSION").as_bytes());
+    hasher.write(build.as_bytes());
     Digest::from_bytes(hasher.0.finalize().into()).hex()
 }
 

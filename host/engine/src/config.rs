@@ -13,8 +13,12 @@ pub enum Allocation {
     Pooled,
 }
 
-/// Instances alive at once when serving; more wait. Each reserves address space, not memory.
-const POOL_SLOTS: u32 = 64;
+/// Runs alive at once in a pool, unless told otherwise. Each reserves address space, not memory.
+pub(crate) const POOL_SLOTS: u32 = 64;
+/// Elements of each pooled table: far above the limit of a run, which is what an error names.
+const POOL_TABLE_ELEMENTS: usize = 4_000_000;
+/// Tables and memories of each pooled module: as above.
+const POOL_PER_MODULE: u32 = 1_000;
 /// Bytes of each pooled memory and table kept mapped between uses, so that a warm slot takes no page faults.
 const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 /// Room for host frames beside the guest's stack.
@@ -25,7 +29,7 @@ const HOST_STACK_BYTES: usize = 1024 * 1024;
 pub(crate) fn engine_config(
     stack_bytes: usize,
     allocation: Allocation,
-    memory_bytes: usize,
+    slots: u32,
 ) -> Config {
     let mut config = Config::new();
     config.wasm_component_model(true);
@@ -40,19 +44,24 @@ pub(crate) fn engine_config(
     config.native_unwind_info(false);
     config.generate_address_map(false);
     if allocation == Allocation::Pooled {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(memory_bytes)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
     }
     config
 }
 
-fn pool(memory_bytes: usize) -> PoolingAllocationConfig {
+/// Returns a pool for this many runs at once. It bounds how many there are, never how large one is:
+/// that is for the limits of a run, so that the error names the limit. A memory may have the 4 GiB of
+/// 32-bit WebAssembly, which each slot reserves anyway.
+fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(POOL_SLOTS);
-    pool.total_core_instances(POOL_SLOTS * 8);
-    pool.total_memories(POOL_SLOTS * 2);
-    pool.total_tables(POOL_SLOTS * 4);
-    pool.total_stacks(POOL_SLOTS * 2);
-    pool.max_memory_size(memory_bytes);
+    pool.total_component_instances(slots);
+    pool.total_core_instances(slots.saturating_mul(8));
+    pool.total_memories(slots.saturating_mul(2));
+    pool.total_tables(slots.saturating_mul(4));
+    pool.total_stacks(slots.saturating_mul(2));
+    pool.table_elements(POOL_TABLE_ELEMENTS);
+    pool.max_tables_per_module(POOL_PER_MODULE);
+    pool.max_memories_per_module(POOL_PER_MODULE);
     pool.linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
     pool.table_keep_resident(KEEP_RESIDENT_BYTES);
     // Without the kernel's dirty-page scan keeping pages means clearing all of them: slower.

@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 use wasmtime::{CallHook, Store, UpdateDeadline};
 
 use crate::cache::AotCache;
-use crate::config::engine_config;
+use crate::config::{POOL_SLOTS, engine_config};
 use crate::cpu::{Counted, CpuClock};
 use crate::{Allocation, EngineError, Limiter, Meter};
 
@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(5);
 pub struct EngineOptions {
     /// How instances get memory.
     pub allocation: Allocation,
+    /// How many runs can be alive at once when pooled; 64 unless said otherwise.
+    pub concurrency: Option<u32>,
     /// The bounds every run of this engine keeps at most; the stack is the engine's own.
     pub limits: Limits,
     /// Where compiled code is kept; nothing means compiling each time.
@@ -34,6 +36,7 @@ pub struct EngineOptions {
 pub struct Engine {
     inner: wasmtime::Engine,
     cache: Option<Arc<AotCache>>,
+    slots: Option<u32>,
     ticker: Arc<Ticker>,
 }
 
@@ -63,12 +66,25 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Start`] when wasmtime does not support this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let size = |limit| usize::try_from(options.limits.of(limit)).unwrap_or(usize::MAX);
-        let config = engine_config(size(Limit::Stack), options.allocation, size(Limit::Memory));
+        let stack = usize::try_from(options.limits.stack_bytes).unwrap_or(usize::MAX);
+        let slots = options.concurrency.unwrap_or(POOL_SLOTS).max(1);
+        let config = engine_config(stack, options.allocation, slots);
         let inner =
             wasmtime::Engine::new(&config).map_err(|source| EngineError::Start { source })?;
         let ticker = Arc::new(Ticker::new(inner.clone()));
-        Ok(Self { inner, cache: options.cache, ticker })
+        let slots = (options.allocation == Allocation::Pooled).then_some(slots);
+        Ok(Self { inner, cache: options.cache, slots, ticker })
+    }
+
+    /// Checks that this many runs can be alive at once.
+    ///
+    /// # Errors
+    /// [`EngineError::PoolSize`] when the engine has a pool for fewer.
+    pub fn holds(&self, runs: u32) -> Result<(), EngineError> {
+        match self.slots {
+            Some(slots) if runs > slots => Err(EngineError::PoolSize { runs, slots }),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the wasmtime engine.

@@ -32,6 +32,20 @@ pub enum EngineError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// More runs at once were asked for than the pool of the engine is for.
+    #[error("the host is set up for {slots} runs at once, and {runs} are asked for")]
+    PoolSize {
+        /// How many were asked for.
+        runs: u32,
+        /// How many there can be.
+        slots: u32,
+    },
+    /// The runs that are alive use up the pool of the engine.
+    #[error("the runs that are alive use up the pool of instances: {why}")]
+    PoolFull {
+        /// What there is no more of.
+        why: String,
+    },
     /// The guest ended in a trap.
     #[error("the plugin crashed")]
     Trap {
@@ -49,6 +63,9 @@ impl EngineError {
     pub fn from_run(error: wasmtime::Error, meter: &crate::Meter) -> Self {
         if let Some(limit) = error.downcast_ref::<LimitExceeded>() {
             return Self::Limit(*limit);
+        }
+        if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
+            return Self::PoolFull { why: full.to_string() };
         }
         if let Some(limit) = trap_limit(&error) {
             return Self::Limit(meter.reach(limit));
@@ -90,6 +107,8 @@ impl Diagnostic for EngineError {
             Self::Start { .. } => "engine::start",
             Self::Compile { .. } => "engine::compile",
             Self::Cache { .. } => "engine::cache",
+            Self::PoolSize { .. } => "engine::pool-size",
+            Self::PoolFull { .. } => "engine::pool-full",
             Self::Trap { .. } => "engine::trap",
             Self::Limit(limit) => limit.code(),
         }
@@ -98,7 +117,8 @@ impl Diagnostic for EngineError {
     fn class(&self) -> Class {
         match self {
             Self::Start { .. } => Class::Internal,
-            Self::Compile { .. } | Self::Cache { .. } => Class::BadInput,
+            Self::Compile { .. } | Self::Cache { .. } | Self::PoolSize { .. } => Class::BadInput,
+            Self::PoolFull { .. } => Class::LimitReached,
             Self::Trap { .. } => Class::PluginFailed,
             Self::Limit(limit) => limit.class(),
         }
@@ -115,6 +135,12 @@ impl Diagnostic for EngineError {
             Self::Cache { .. } => Some(
                 "use a directory of your own that others cannot write, or `--no-cache`".to_owned(),
             ),
+            Self::PoolSize { .. } => {
+                Some("set the host up for more, or allow fewer runs at once".to_owned())
+            }
+            Self::PoolFull { .. } => {
+                Some("allow fewer runs at once, or set the host up for more".to_owned())
+            }
             Self::Trap { .. } => None,
             Self::Limit(limit) => limit.hint(),
         }

@@ -15,12 +15,25 @@ pub struct Effect {
     pub target: String,
     /// Whether it was let through.
     pub verdict: Verdict,
+    /// How much it moved, where the record is about its end.
+    pub moved: Option<Moved>,
+}
+
+/// How many bytes of bodies, or of a tunnel, went out and came in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there are two directions")]
+pub struct Moved {
+    /// Out of the sandbox.
+    pub sent_bytes: u64,
+    /// Into the sandbox.
+    pub received_bytes: u64,
 }
 
 impl Effect {
     /// Returns an effect that was let through.
     pub fn done(kind: Kind, operation: impl Into<String>, target: impl Into<String>) -> Self {
-        Self { kind, operation: operation.into(), target: target.into(), verdict: Verdict::Done }
+        let (operation, target) = (operation.into(), target.into());
+        Self { kind, operation, target, verdict: Verdict::Done, moved: None }
     }
 
     /// Returns an attempt that was refused, with the reason.
@@ -31,7 +44,13 @@ impl Effect {
         reason: impl Into<String>,
     ) -> Self {
         let verdict = Verdict::Refused(reason.into());
-        Self { kind, operation: operation.into(), target: target.into(), verdict }
+        Self { kind, operation: operation.into(), target: target.into(), verdict, moved: None }
+    }
+
+    /// Returns the same effect, now ended after it moved this much.
+    #[must_use]
+    pub fn after(self, moved: Moved) -> Self {
+        Self { moved: Some(moved), ..self }
     }
 }
 

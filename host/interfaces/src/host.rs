@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringfence_capability::Limit;
+use ringfence_capability::{Limit, text};
 use ringfence_engine::Meter;
 use wasmtime::component::{HasData, Linker};
 
@@ -65,14 +65,8 @@ impl HostCtx {
         // Empty texts are charged too: each becomes a line.
         self.meter.charge(Limit::Log, text.len() as u64 + LINE_BYTES)?;
         let end = text.floor_char_boundary(TEXT_BYTES);
-        Ok(text[..end].chars().map(|c| if hides_or_steers(c) { '\u{fffd}' } else { c }).collect())
+        Ok(text::plain(&text[..end]))
     }
-}
-
-/// Tells whether `c` could steer a terminal, or make text look like other text.
-fn hides_or_steers(c: char) -> bool {
-    let hides = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    hides || c.is_control()
 }
 
 impl wit::log::Host for HostCtx {

@@ -34,6 +34,10 @@ pub mod serve;
 pub(crate) mod texts;
 mod tls;
 
+pub(crate) use exchange::{Call, Unsent, from_hyper};
+pub(crate) use headers::is_forbidden;
+pub(crate) use rules::host_and_port;
+
 pub use address::{AddressRules, CheckedAddress, NotPublic};
 pub use exchange::Connection;
 pub use resolve::{Resolve, SystemResolver};

@@ -148,7 +148,7 @@ pub enum KvError {
     #[error("the cursor is not one of this store")]
     BadCursor,
     /// Other processes kept the store locked.
-    #[error("the store is busy")]
+    #[error("the store is busy: other processes kept it locked for {} seconds", database::BUSY.as_secs())]
     Busy,
     /// The file cannot be read or written.
     #[error("the store cannot be used")]

@@ -15,10 +15,11 @@ pub mod kv;
 mod link;
 mod output;
 mod provider;
+pub mod proxy;
 mod source;
 mod state;
 
-pub use effect::{Effect, EffectSink, Effects, NotRecorded, Verdict};
+pub use effect::{Effect, EffectSink, Effects, Moved, NotRecorded, Verdict};
 pub use fs::Blocking;
 pub use host::{Level, Observer};
 pub use link::{LinkError, LinkPlan, Refused, link};

@@ -8,8 +8,8 @@ use ringfence_engine::{Allocation, AotCache, EngineOptions};
 use ringfence_policy::Layer;
 
 use crate::host::Engines;
-use crate::places::{self, Places};
-use crate::record::{Log, NoLog};
+use crate::places::{self, Own, Places};
+use crate::record::{Log, LooksOnly, NoLog};
 use crate::{Host, RunError};
 
 /// The most compiled code kept on disk unless told otherwise.
@@ -26,6 +26,8 @@ pub struct HostBuilder {
     layers: Vec<Layer>,
     limits: Limits,
     allocation: Allocation,
+    concurrency: Option<u32>,
+    looks_only: bool,
 }
 
 impl HostBuilder {
@@ -86,6 +88,22 @@ impl HostBuilder {
         self
     }
 
+    /// Sets how many runs a pool has room for; 64 unless told. Each reserves 8 GiB of addresses, and
+    /// no memory.
+    #[must_use]
+    pub fn concurrency(mut self, runs: u32) -> Self {
+        self.concurrency = Some(runs);
+        self
+    }
+
+    /// Sets up a host that only looks: it plans and checks as the same host without this would, but
+    /// makes no directory, opens no log and refuses to prepare anything.
+    #[must_use]
+    pub fn looks_only(mut self) -> Self {
+        self.looks_only = true;
+        self
+    }
+
     /// Returns the host.
     ///
     /// # Errors
@@ -93,21 +111,28 @@ impl HostBuilder {
     /// does not support this machine.
     pub fn build(self) -> Result<Host, RunError> {
         let workspace = self.workspace.unwrap_or_else(|| PathBuf::from("."));
-        let places =
-            Places::open(&workspace, self.state.as_deref(), self.cache.as_deref(), &self.kept)?;
+        let own = Own {
+            state: self.state.as_deref(),
+            cache: self.cache.as_deref(),
+            kept: &self.kept,
+            make: !self.looks_only,
+        };
+        let places = Places::open(&workspace, &own)?;
         let cache = match &self.cache {
-            None => None,
-            Some(path) => {
+            Some(path) if !self.looks_only => {
                 let dir = places::private_dir(path, "cache")?;
                 Some(Arc::new(AotCache::open(dir, path, self.cache_bytes.unwrap_or(CACHE_BYTES))?))
             }
+            _ => None,
         };
         let options = EngineOptions {
             allocation: self.allocation,
+            concurrency: self.concurrency,
             limits: self.limits,
             cache: cache.clone(),
         };
         let log: Arc<dyn Log> = match &self.state {
+            _ if self.looks_only => Arc::new(LooksOnly),
             None => Arc::new(NoLog),
             Some(path) => crate::record::open(path)?,
         };

@@ -23,17 +23,8 @@ pub struct Export {
 /// Returns the kind of the component.
 pub(crate) fn kind(engine: &Engine, component: &Component) -> PluginKind {
     let ty = component.component_type();
-    let mut kind = PluginKind::Tools;
-    for (name, _) in ty.exports(engine.wasmtime()) {
-        if name.starts_with("wasi:cli/run@") {
-            return PluginKind::Command;
-        }
-        if name.starts_with("wasi:http/incoming-handler@") || name.starts_with("wasi:http/handler@")
-        {
-            kind = PluginKind::HttpHandler;
-        }
-    }
-    kind
+    let names: Vec<&str> = ty.exports(engine.wasmtime()).map(|(name, _)| name).collect();
+    PluginKind::of(names.iter().copied())
 }
 
 /// Returns every exported function.

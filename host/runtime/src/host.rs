@@ -5,15 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringfence_bundle::{Encoding, Form, Plugin, adapt};
-use ringfence_capability::{
-    Capability, Digest, Fidelity, Limits, Necessity, Origin, Profile, Request,
-};
+use ringfence_capability::{Capability, Fidelity, Limits, Necessity, Origin, Profile, Request};
 use ringfence_engine::{AotCache, CacheStats, Engine, EngineOptions, Loaded};
 use ringfence_interfaces::{LinkPlan, link};
 use ringfence_policy::{Answers, Layer, Policy, Verdicts};
 
 use crate::places::{self, Places};
-use crate::prepared::Prepared;
+use crate::prepared::{self, Prepared};
 use crate::record::{Identity, Log};
 use crate::{HostBuilder, RunError, RunOptions, exports};
 
@@ -98,6 +96,21 @@ impl Host {
         })
     }
 
+    /// Returns everything that would keep `plugin` from being prepared although `plan` grants what it
+    /// needs: a granted place that is not there or holds what the host trusts, a value nobody
+    /// supplied, a capability without an interface. Nothing is recorded and nothing runs.
+    pub fn check(&self, plugin: &Plugin, plan: &Plan, options: &RunOptions) -> Vec<RunError> {
+        let grants = plan.verdicts.granted.iter().map(|grant| &grant.capability);
+        let of_grant = |capability: &Capability| {
+            self.places
+                .check(capability)
+                .and_then(|()| prepared::offered(capability, &self.places))
+                .and_then(|()| prepared::supplied(capability, plugin, options))
+        };
+        let addresses = prepared::addresses(options).map(drop);
+        grants.map(of_grant).chain([addresses]).filter_map(Result::err).collect()
+    }
+
     /// Decides, records the decisions, loads the code and links what was granted. Still nothing runs.
     ///
     /// # Errors
@@ -125,7 +138,9 @@ impl Host {
         if let Some(refusal) = plan.verdicts.refusal() {
             return Err(refusal.into());
         }
-        self.places.check(&plan.verdicts.granted)?;
+        if let Some(problem) = self.check(plugin, &plan, &options).into_iter().next() {
+            return Err(problem);
+        }
         let engine = self.engines.of(plan.limits.stack_bytes)?;
         let loaded = load(&engine, plugin)?;
         let without: Vec<_> =
@@ -235,17 +250,11 @@ pub(crate) fn open(path: impl AsRef<Path>) -> Result<Plugin, RunError> {
 
 /// Returns how far the plugin is trusted.
 fn cap(plugin: &Plugin, options: &RunOptions) -> Result<Profile, RunError> {
-    let identity = plugin_digest(plugin);
     match options.trust {
         None => Ok(UNSIGNED),
-        Some((digest, profile)) if digest == identity => Ok(profile),
-        Some(_) => Err(RunError::NotTrusted { digest: identity.to_string() }),
+        Some((digest, profile)) if digest == plugin.identity => Ok(profile),
+        Some(_) => Err(RunError::NotTrusted { digest: plugin.identity.to_string() }),
     }
-}
-
-/// Returns the digest that stands for the whole plugin, its manifest included.
-pub(crate) fn plugin_digest(plugin: &Plugin) -> Digest {
-    plugin.identity
 }
 
 /// Returns the interfaces that may be imported without a grant, because they are never used. The

@@ -17,6 +17,21 @@
 //! # Ok(()) }
 //! ```
 //!
+//! What a person picked is a [`Request`] for a [`Capability`] and a [`Grant`] of the same:
+//!
+//! ```
+//! use ringfence::{Capability, Grant, Origin, PathScope, Request, RunOptions};
+//! # fn main() -> Result<(), ringfence::ParseError> {
+//! let docs = Capability::FsRead(PathScope::workspace("docs", "/docs")?);
+//! let by = Origin::Flag("the directory the user picked".to_owned());
+//! let options = RunOptions {
+//!     requests: vec![Request::required(docs.clone(), "what the user wants searched", by.clone())],
+//!     approved: vec![Grant::new(docs, by)],
+//!     ..RunOptions::default()
+//! };
+//! # let _ = options; Ok(()) }
+//! ```
+//!
 //! Start with [`Host`], then [`Prepared`].
 #![forbid(unsafe_code)]
 
@@ -45,7 +60,11 @@ pub use session::Session;
 
 pub use ringfence_bundle::inspect::PluginKind;
 pub use ringfence_bundle::{Form, Manifest, Plugin};
-pub use ringfence_capability::{Class, Diagnostic, Limit, Limits, Profile};
+pub use ringfence_capability::{
+    Capability, Class, Diagnostic, Digest, Fidelity, Grant, GrantSet, HostPattern, Kind, Limit, Limits,
+    MethodClass, Name, Necessity, Origin, ParseError, PathScope, Port, Profile, Request,
+};
 pub use ringfence_engine::value::CallResult;
 pub use ringfence_engine::{Allocation, CacheStats, Source};
 pub use ringfence_interfaces::{Level, Observer, Sink};
+pub use ringfence_policy::{Explanation, Layer, LayerKind, PolicyError, Verdict, Verdicts};

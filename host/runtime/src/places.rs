@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use ringfence_capability::{Capability, GrantSet, PathScope, Place};
+use ringfence_capability::{Capability, PathScope, Place};
 
 use ringfence_engine::is_private;
 use ringfence_interfaces::fs::Opened;
@@ -22,24 +22,30 @@ pub(crate) struct Places {
     state: Option<PathBuf>,
 }
 
+/// The directories a host keeps for itself.
+pub(crate) struct Own<'a> {
+    pub(crate) state: Option<&'a Path>,
+    pub(crate) cache: Option<&'a Path>,
+    pub(crate) kept: &'a [PathBuf],
+    /// Whether a missing one is made.
+    pub(crate) make: bool,
+}
+
 impl Places {
-    pub(crate) fn open(
-        workspace: &Path,
-        state: Option<&Path>,
-        cache: Option<&Path>,
-        kept: &[PathBuf],
-    ) -> Result<Self, RunError> {
+    pub(crate) fn open(workspace: &Path, theirs: &Own<'_>) -> Result<Self, RunError> {
         let workspace = real(workspace, "workspace")?;
-        // What is not there yet cannot be granted either: a grant is for a place that exists.
-        let kept = kept.iter().filter_map(|path| real(path, "kept").ok());
-        let mut own: Vec<_> = kept.map(|path| ("own files", path)).collect();
-        for (what, path) in [("state", state), ("cache of compiled code", cache)] {
-            if let Some(path) = path {
-                private_dir(path, what)?;
-                own.push((what, real(path, what)?));
-            }
+        let mut own = Vec::new();
+        for path in theirs.kept {
+            own.push(("own files", planned(path, "directory of own files")?));
         }
-        let state = state.map(|path| real(path, "state")).transpose()?;
+        for (what, path) in [("state", theirs.state), ("cache of compiled code", theirs.cache)] {
+            let Some(path) = path else { continue };
+            if theirs.make {
+                private_dir(path, what)?;
+            }
+            own.push((what, planned(path, what)?));
+        }
+        let state = theirs.state.map(|path| planned(path, "state")).transpose()?;
         Ok(Self { workspace, own, state })
     }
 
@@ -82,28 +88,29 @@ impl Places {
         self.state.as_deref()
     }
 
-    /// Checks that no file grant leads through a link or lets a plugin write what the host trusts.
-    pub(crate) fn check(&self, grants: &GrantSet) -> Result<(), RunError> {
-        for grant in grants.iter() {
-            let (Capability::FsRead(scope) | Capability::FsWrite(scope)) = &grant.capability else {
-                continue;
-            };
-            let path = self.path(scope);
-            let found = real(&path, "granted directory")?;
-            if found != normal(&path) {
-                return Err(RunError::Linked {
-                    path: path.display().to_string(),
-                    real: found.display().to_string(),
-                });
-            }
-            let writes = matches!(grant.capability, Capability::FsWrite(_));
-            let held =
-                self.own.iter().find(|(_, own)| own.starts_with(&found) || found.starts_with(own));
-            if let Some((what, _)) = held.filter(|_| writes) {
-                return Err(RunError::HoldsState { path: found.display().to_string(), what });
-            }
+    /// Checks that a file grant neither leads through a link nor lets a plugin write what the host
+    /// trusts. Other grants pass.
+    pub(crate) fn check(&self, capability: &Capability) -> Result<(), RunError> {
+        let (Capability::FsRead(scope) | Capability::FsWrite(scope)) = capability else {
+            return Ok(());
+        };
+        let path = self.path(scope);
+        let found = real(&path, "granted directory")?;
+        if found != normal(&path) {
+            return Err(RunError::Linked {
+                path: path.display().to_string(),
+                real: found.display().to_string(),
+            });
         }
-        Ok(())
+        let writes = matches!(capability, Capability::FsWrite(_));
+        let held =
+            self.own.iter().find(|(_, own)| own.starts_with(&found) || found.starts_with(own));
+        match held.filter(|_| writes) {
+            Some((what, _)) => {
+                Err(RunError::HoldsState { path: found.display().to_string(), what })
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -119,6 +126,16 @@ fn fail(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
 #[expect(clippy::disallowed_methods, reason = "this module is the one that resolves paths")]
 fn real(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
     std::fs::canonicalize(path).map_err(fail(what, path))
+}
+
+/// Returns the real path of a place that may not be there yet: a plugin that could make it would put
+/// what the host trusts there.
+fn planned(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
+    let absolute = std::path::absolute(path).map_err(fail(what, path))?;
+    let there = |path: &&Path| path.symlink_metadata().is_ok();
+    let base = absolute.ancestors().find(there).unwrap_or(Path::new("/"));
+    let rest = absolute.strip_prefix(base).unwrap_or(Path::new(""));
+    Ok(real(base, what)?.join(rest).components().collect())
 }
 
 /// Opens a directory of the host's own, made for this user alone when it is missing.

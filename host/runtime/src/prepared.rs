@@ -68,7 +68,6 @@ impl Prepared {
         source: Source,
     ) -> Result<Self, RunError> {
         let grants = plan.verdicts.granted;
-        offered(&grants, &host.places)?;
         let secrets = secrets(plugin, &grants, &options)?;
         Ok(Self {
             resources: exports::resources(&engine, pre.component()),
@@ -170,42 +169,44 @@ impl Prepared {
     }
 }
 
-/// Refuses grants that this version decides about but has no interface for.
-fn offered(grants: &GrantSet, places: &Places) -> Result<(), RunError> {
-    for grant in grants.iter() {
-        match grant.capability.kind() {
-            Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp | Kind::Exec => {
-                return Err(RunError::NotOffered {
-                    capability: grant.capability.to_string(),
-                    why: "there is no interface for it yet",
-                });
-            }
-            Kind::Socket if !is_address(&grant.capability) => {
-                return Err(RunError::NotOffered {
-                    capability: grant.capability.to_string(),
-                    why: "a socket is granted to an address, not to a name",
-                });
-            }
-            Kind::Kv if places.state().is_none() => {
-                return Err(RunError::NotOffered {
-                    capability: grant.capability.to_string(),
-                    why: "this host keeps no state; give it a state directory",
-                });
-            }
-            Kind::FsRead
-            | Kind::FsWrite
-            | Kind::HttpRead
-            | Kind::HttpWrite
-            | Kind::Socket
-            | Kind::Env
-            | Kind::Config
-            | Kind::Secret
-            | Kind::Kv
-            | Kind::Clock
-            | Kind::Random => {}
+/// Refuses a grant that this version decides about but has no interface for.
+pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), RunError> {
+    let why = match capability.kind() {
+        Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp | Kind::Exec => {
+            "there is no interface for it yet"
         }
+        Kind::Socket if !is_address(capability) => {
+            "a socket is granted to an address, not to a name"
+        }
+        Kind::Kv if places.state().is_none() => {
+            "this host keeps no state; give it a state directory"
+        }
+        Kind::FsRead
+        | Kind::FsWrite
+        | Kind::HttpRead
+        | Kind::HttpWrite
+        | Kind::Socket
+        | Kind::Env
+        | Kind::Config
+        | Kind::Secret
+        | Kind::Kv
+        | Kind::Clock
+        | Kind::Random => return Ok(()),
+    };
+    Err(RunError::NotOffered { capability: capability.to_string(), why })
+}
+
+/// Checks that somebody supplied the value of a granted name.
+pub(crate) fn supplied(
+    capability: &Capability,
+    plugin: &Plugin,
+    options: &RunOptions,
+) -> Result<(), RunError> {
+    match capability.kind() {
+        Kind::Env | Kind::Config => value(capability, options).map(drop),
+        Kind::Secret => secret(plugin, capability, options).map(drop),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Tells whether a socket grant names one address.
@@ -220,22 +221,27 @@ fn values(
     kind: Kind,
     options: &RunOptions,
 ) -> Result<Vec<(String, String)>, RunError> {
-    let mut found = Vec::new();
-    for capability in grants.of_kind(kind) {
-        let (what, name, values) = match capability {
-            Capability::Env(name) => ("environment variable", name, &options.env),
-            Capability::Config(name) => ("configuration value", name, &options.config),
-            _ => continue,
-        };
-        let missing = || RunError::NoValue {
-            what,
-            name: name.to_string(),
-            flag: format!("--{kind} {name}=VALUE"),
-        };
-        let value = values.get(name.as_str()).ok_or_else(missing)?;
-        found.push((name.to_string(), value.clone()));
-    }
-    Ok(found)
+    let values = grants.of_kind(kind).map(|capability| value(capability, options));
+    Ok(values.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// Returns the granted name and its value; nothing when the grant is of no such name.
+fn value(
+    capability: &Capability,
+    options: &RunOptions,
+) -> Result<Option<(String, String)>, RunError> {
+    let (what, name, values) = match capability {
+        Capability::Env(name) => ("environment variable", name, &options.env),
+        Capability::Config(name) => ("configuration value", name, &options.config),
+        _ => return Ok(None),
+    };
+    let missing = || RunError::NoValue {
+        what,
+        name: name.to_string(),
+        flag: format!("--{} {name}=VALUE", capability.kind()),
+    };
+    let value = values.get(name.as_str()).ok_or_else(missing)?;
+    Ok(Some((name.to_string(), value.clone())))
 }
 
 fn secrets(
@@ -243,34 +249,41 @@ fn secrets(
     grants: &GrantSet,
     options: &RunOptions,
 ) -> Result<Arc<[AttachedSecret]>, RunError> {
-    let mut attached = Vec::new();
-    for capability in grants.of_kind(Kind::Secret) {
-        let Capability::Secret { name, host } = capability else { continue };
-        let mut declared = plugin.manifest.secrets.iter();
-        let used = declared.find(|used| used.name == *name && used.hosts.contains(host));
-        let used = used.ok_or_else(|| RunError::NotOffered {
-            capability: capability.to_string(),
-            why: "the manifest does not say in which header it is sent",
-        })?;
-        let missing = || RunError::NoValue {
-            what: "secret",
-            name: name.to_string(),
-            flag: format!("--secret {name}=env:VARIABLE"),
-        };
-        let value = options.secrets.get(name.as_str()).ok_or_else(missing)?;
-        let value = SecretValue::new(value.0.clone());
-        let unsendable = || RunError::NotOffered {
-            capability: capability.to_string(),
-            why: "its header or format cannot be sent",
-        };
-        let header = used.header.parse::<http::HeaderName>().map_err(|_| unsendable())?;
-        let secret = AttachedSecret::new(name.clone(), host.clone(), header, &used.format, value);
-        attached.push(secret.map_err(|_| unsendable())?);
-    }
-    Ok(attached.into())
+    let granted = grants.of_kind(Kind::Secret);
+    let attached = granted.map(|capability| secret(plugin, capability, options));
+    Ok(attached.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn addresses(options: &RunOptions) -> Result<AddressRules, RunError> {
+/// Returns the granted secret as it is sent; nothing when the grant is of none.
+fn secret(
+    plugin: &Plugin,
+    capability: &Capability,
+    options: &RunOptions,
+) -> Result<Option<AttachedSecret>, RunError> {
+    let Capability::Secret { name, host } = capability else { return Ok(None) };
+    let mut declared = plugin.manifest.secrets.iter();
+    let used = declared.find(|used| used.name == *name && used.hosts.contains(host));
+    let used = used.ok_or_else(|| RunError::NotOffered {
+        capability: capability.to_string(),
+        why: "the manifest does not say in which header it is sent",
+    })?;
+    let missing = || RunError::NoValue {
+        what: "secret",
+        name: name.to_string(),
+        flag: format!("--secret {name}=env:VARIABLE"),
+    };
+    let value = options.secrets.get(name.as_str()).ok_or_else(missing)?;
+    let value = SecretValue::new(value.0.clone());
+    let unsendable = || RunError::NotOffered {
+        capability: capability.to_string(),
+        why: "its header or format cannot be sent",
+    };
+    let header = used.header.parse::<http::HeaderName>().map_err(|_| unsendable())?;
+    let secret = AttachedSecret::new(name.clone(), host.clone(), header, &used.format, value);
+    secret.map(Some).map_err(|_| unsendable())
+}
+
+pub(crate) fn addresses(options: &RunOptions) -> Result<AddressRules, RunError> {
     let read = |text: &String| {
         text.parse::<ipnet::IpNet>()
             .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))

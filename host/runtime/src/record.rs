@@ -34,6 +34,15 @@ impl Log for NoLog {
     }
 }
 
+/// The log of a host that only looks: nothing can be recorded, so nothing can run.
+pub(crate) struct LooksOnly;
+
+impl Log for LooksOnly {
+    fn append(&self, _: &[Entry]) -> Result<(), RunError> {
+        Err(RunError::NotRecorded { source: "this host only looks".into() })
+    }
+}
+
 impl Log for AuditLog {
     fn append(&self, entries: &[Entry]) -> Result<(), RunError> {
         let done = self.append_all(entries, Durability::Written);

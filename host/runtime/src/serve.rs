@@ -74,7 +74,8 @@ impl Prepared {
     /// Serves requests from `listener` until `end` is ready, then lets running ones finish.
     ///
     /// # Errors
-    /// When the plugin is no HTTP handler, or connections can no longer be accepted.
+    /// When the plugin is no HTTP handler, the host has no room for so many runs at once, or
+    /// connections can no longer be accepted.
     ///
     /// # Cancellation
     /// Dropping the future closes every connection and ends every run.
@@ -85,6 +86,7 @@ impl Prepared {
         end: impl Future<Output = ()>,
     ) -> Result<Served, RunError> {
         self.need(PluginKind::HttpHandler)?;
+        self.engine.holds(options.concurrency)?;
         let runs = usize::try_from(options.concurrency.max(1)).unwrap_or(1);
         let server = Arc::new(Server {
             handler: HttpHandler::new(self.pre.clone())

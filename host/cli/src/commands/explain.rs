@@ -1,25 +1,24 @@
 //! `explain`: what a plugin would get, the rule behind each decision, and the line to change.
 
+use ringfence::{Diagnostic as _, RunError};
 use ringfence_capability::{Limit, Limits, Necessity};
 use ringfence_policy::{Explanation, Verdict};
 use serde_json::json;
 
 use crate::args::{Explain, Global};
 use crate::error::CliError;
-use crate::print::{Printer, visible};
+use crate::print::{Printer, causes, described, visible};
 use crate::{flags, places};
 
-/// `ringfence explain`. Ends with 0 when the plugin could run and 3 when it could not.
+/// `ringfence explain`. Ends as `run` would before anything of the plugin runs.
 pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Result<u8, CliError> {
     let options = flags::options(&args.grants, global)?;
-    let mut builder = ringfence::Host::builder().workspace(&global.workspace);
-    for layer in places::policies(global)? {
-        builder = builder.layer(layer);
-    }
-    let host = builder.build()?;
+    let host = places::host(global)?.looks_only().build()?;
     let plugin = host.open(&args.plugin)?;
     let plan = host.plan(&plugin, &options)?;
-    let runs = plan.verdicts.refusal().is_none();
+    let problems = host.check(&plugin, &plan, &options);
+    let refused = plan.verdicts.refusal().is_some();
+    let runs = !refused && problems.is_empty();
     if printer.is_json() {
         let limits: serde_json::Map<_, _> = Limit::ALL
             .iter()
@@ -32,6 +31,7 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
             "capped-at": plan.cap.map(ringfence::Profile::name),
             "runs": runs,
             "requests": plan.verdicts.all,
+            "problems": problems.iter().map(described).collect::<Vec<_>>(),
             "limits": limits,
         }));
     } else {
@@ -52,9 +52,24 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
         for line in limits(&plan.limits, &plugin.manifest.limits.over(&Limits::default())) {
             printer.line(&line);
         }
+        for line in problems.iter().flat_map(problem) {
+            printer.line(&visible(&line));
+        }
         printer.line(if runs { "It would run." } else { "It would not run." });
     }
-    Ok(if runs { 0 } else { 3 })
+    Ok(match problems.first() {
+        _ if refused => 3,
+        Some(problem) => problem.class().exit_code(),
+        None => 0,
+    })
+}
+
+/// Returns the lines for something else that would keep the plugin from running.
+fn problem(error: &RunError) -> Vec<String> {
+    let mut lines = vec![format!("  refuse  {error}")];
+    lines.extend(causes(error).into_iter().map(|cause| format!("          cause: {cause}")));
+    lines.extend(error.hint().map(|hint| format!("          to fix it: {hint}")));
+    lines
 }
 
 fn decision(explanation: &Explanation) -> Vec<String> {
@@ -71,6 +86,9 @@ fn decision(explanation: &Explanation) -> Vec<String> {
     let mut lines = vec![format!("  {verdict}  {}{optional}", request.capability)];
     lines.push(format!("          wants it: {} ({})", request.reason, request.origin));
     lines.push(format!("          decided by {}", explanation.decided_by));
+    if let Some(warning) = &explanation.warning {
+        lines.push(format!("          warning: {warning}"));
+    }
     if let Some(by) = &explanation.approved_by {
         lines.push(format!("          approved by {by}"));
     }

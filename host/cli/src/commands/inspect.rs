@@ -2,7 +2,7 @@
 
 use ringfence_bundle::inspect::{Function, Interface, inspect as read_interface};
 use ringfence_bundle::{Encoding, ImportClass, Plugin, adapt};
-use ringfence_capability::{Kind, Limit, Necessity, Request};
+use ringfence_capability::{Capability, Kind, Limit, Necessity, Request};
 use serde_json::{Value, json};
 
 use crate::args::Inspect;
@@ -63,12 +63,17 @@ fn as_json(plugin: &Plugin, interface: &Interface) -> Value {
 }
 
 fn request(request: &Request) -> Value {
-    json!({
+    let mut json = json!({
         "capability": request.capability.to_string(),
         "reason": request.reason,
         "optional": request.necessity == Necessity::Optional,
         "at": request.origin.to_string(),
-    })
+    });
+    // The line above it can be read, the words can be taken apart.
+    if let Capability::Exec(pattern) = &request.capability {
+        json["argv"] = pattern.words().collect();
+    }
+    json
 }
 
 fn function(function: &Function) -> Value {

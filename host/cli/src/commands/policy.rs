@@ -16,13 +16,18 @@ pub(crate) fn policy(command: PolicyCommand, printer: &Printer) -> Result<u8, Cl
             show(&Layer::profile(profile.parse::<Profile>()?), printer);
         }
         PolicyCommand::Check { files } => {
+            let mut checked = Vec::new();
             for path in files {
                 let layer = places::policy(LayerKind::User, &path)?;
-                let rules = layer.rules().count();
-                printer.line(&visible(&format!(
-                    "{}: {rules} rules, all of them can matter",
-                    path.display()
-                )));
+                let (file, rules) = (path.display().to_string(), layer.rules().count());
+                if !printer.is_json() {
+                    let says = format!("{file}: {rules} rules, all of them can matter");
+                    printer.line(&visible(&says));
+                }
+                checked.push(json!({ "file": file, "rules": rules }));
+            }
+            if printer.is_json() {
+                printer.value(&json!({ "ok": true, "files": checked }));
             }
         }
     }
@@ -32,7 +37,10 @@ pub(crate) fn policy(command: PolicyCommand, printer: &Printer) -> Result<u8, Cl
 fn show(layer: &Layer, printer: &Printer) {
     let rules: Vec<Value> = layer
         .rules()
-        .map(|rule| json!({ "rule": rule.to_string(), "line": rule.line(), "reason": rule.reason() }))
+        .map(|rule| {
+            let (line, reason, warning) = (rule.line(), rule.reason(), rule.warning());
+            json!({ "rule": rule.to_string(), "line": line, "reason": reason, "warning": warning })
+        })
         .collect();
     if printer.is_json() {
         printer.value(&json!({ "name": layer.name(), "file": layer.file(), "rules": rules }));
@@ -41,5 +49,8 @@ fn show(layer: &Layer, printer: &Printer) {
     printer.line(&format!("{} ({}); what no rule names is forbidden", layer.name(), layer.file()));
     for rule in layer.rules() {
         printer.line(&format!("  {rule}\n      {}", rule.reason()));
+        if let Some(warning) = rule.warning() {
+            printer.line(&format!("      warning: {warning}"));
+        }
     }
 }

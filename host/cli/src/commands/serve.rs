@@ -21,7 +21,8 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
         return Err(CliError::Usage(text));
     }
     let options = flags::options(&args.grants, global)?;
-    let host = places::host(global)?.allocation(Allocation::Pooled).build()?;
+    let host = places::host(global)?.allocation(Allocation::Pooled);
+    let host = host.concurrency(args.concurrency).build()?;
     let plugin = host.open(&args.plugin)?;
     let prepared = Arc::new(host.prepare(&plugin, options)?.for_serving());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -53,6 +53,18 @@ fn an_untouched_entry_is_mapped_by_another_engine() {
     assert_eq!(Fixture::new().reload_after(|_, _| ()), Source::Cached);
 }
 
+#[test]
+fn another_build_of_the_host_never_meets_the_code_of_this_one() {
+    let fixture = Fixture::new();
+    let engine = fixture.engine(1 << 20);
+    let of = |build: &str| key_of(build, engine.wasmtime(), &fixture.digest);
+    assert_eq!(of(BUILD), key(engine.wasmtime(), &fixture.digest));
+    assert_ne!(of(BUILD), of(&format!("{BUILD}+")));
+    for part in ["wasmtime-48.", "cranelift-codegen-", "wit-component-", "-adapter-provider-", "adapt-"] {
+        assert!(BUILD.contains(part), "`{part}` is not in `{BUILD}`");
+    }
+}
+
 type Spoil = fn(&Path, &Path);
 
 #[test]

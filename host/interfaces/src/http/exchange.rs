@@ -1,9 +1,12 @@
 //! One request and its response: check, record, dial, send, count.
+//!
+//! Used for guests ([`HttpHooks`](super::HttpHooks)) and for native programs
+//! ([`Proxy`](crate::proxy::Proxy)): start with [`Call::admit`], then [`Call::send`].
 
 use futures::FutureExt as _;
 use futures::future::Fuse;
 use http::header::HeaderName;
-use http::{Request, Response, StatusCode, Uri, request};
+use http::{Method, Request, Response, StatusCode, Uri, request};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -40,41 +43,33 @@ pub(super) async fn exchange(
     request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<(Response<WasiBody>, Connection), Error> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let call = Call::admit(&config, &parts)?;
-    let declared = headers::check(&parts.headers, call.admitted.body());
-    let declared = declared.map_err(|reason| call.refuse(reason))?;
-    config.meter.charge(Limit::Connections, 1).map_err(|_| call.refuse(Reason::Limit))?;
+    Ok(call.send(parts, body, options).await?)
+}
 
-    let (body, mut stray) = call.split(body, declared);
-    // A body that is already there is refused before anything is sent.
-    if let Some(Err(error)) = (&mut stray).now_or_never() {
-        return Err(call.stray(error));
+/// Why there is no response.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// It was refused; the refusal is recorded, unless recording is what failed.
+    Refused(Refusal),
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<Error> for Unsent {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
+}
 
-    let deadline = Instant::now() + cap(options.connect_timeout, config.timeouts.connect);
-    let addresses = call.locate(deadline).await?;
-    call.prepare(&mut parts, &addresses)?;
-    call.record(Effect::done(call.admitted.kind(), &call.method, call.admitted.target()))?;
-    let stream = dial(&addresses, call.admitted.port(), deadline).await?;
-
-    let request = Request::from_parts(parts, body);
-    let patience = cap(options.first_byte_timeout, config.timeouts.first_byte);
-    let between = cap(options.between_bytes_timeout, config.timeouts.between_bytes);
-    let (mut response, connection) = if call.admitted.is_tls() {
-        let secured = config.roots.connect(call.admitted.host(), stream);
-        let stream =
-            timeout_at(deadline, secured).await.map_err(|_| Error::ConnectionTimeout)??;
-        call.converse(stream, request, stray, patience).await?
-    } else {
-        call.converse(stream, request, stray, patience).await?
-    };
-    call.clean(response.headers_mut());
-    let secrets = Arc::clone(&config.secrets);
-    let meter = Arc::clone(&config.meter);
-    let response =
-        response.map(|body| ResponseBody::new(body, meter, secrets, between).boxed_unsync());
-    Ok((response, connection))
+impl From<Unsent> for Error {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Refused(refusal) => refusal.reason.as_wasi(),
+            Unsent::Failed(error) => error,
+        }
+    }
 }
 
 /// Completes when the guest's body, which must be empty, ends; fails when it is not empty.
@@ -82,32 +77,121 @@ pub(super) async fn exchange(
 type Stray = Fuse<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>;
 
 /// One admitted request.
-struct Call<'a> {
+pub(crate) struct Call<'a> {
     config: &'a HttpConfig,
     admitted: Admitted,
     method: String,
 }
 
 impl<'a> Call<'a> {
-    fn admit(config: &'a HttpConfig, parts: &request::Parts) -> Result<Self, Error> {
-        let method: String = parts.method.as_str().chars().take(MOST_METHOD_CHARS).collect();
-        match config.rules.check(&parts.method, &parts.uri) {
-            Ok(admitted) => Ok(Self { config, admitted, method }),
+    /// Checks method and URI; a refusal is recorded.
+    pub(crate) fn admit(config: &'a HttpConfig, parts: &request::Parts) -> Result<Self, Unsent> {
+        Self::checked(config, &parts.method, config.rules.check(&parts.method, &parts.uri))
+    }
+
+    /// Checks the target of a CONNECT request; a refusal is recorded.
+    ///
+    /// # Security
+    /// Not for guests: whoever calls this checks what is said in the tunnel.
+    pub(crate) fn admit_tunnel(
+        config: &'a HttpConfig,
+        parts: &request::Parts,
+    ) -> Result<Self, Unsent> {
+        Self::checked(config, &parts.method, config.rules.check_tunnel(&parts.uri))
+    }
+
+    fn checked(
+        config: &'a HttpConfig,
+        method: &Method,
+        checked: Result<Admitted, Refusal>,
+    ) -> Result<Self, Unsent> {
+        let name: String = method.as_str().chars().take(MOST_METHOD_CHARS).collect();
+        match checked {
+            Ok(admitted) => Ok(Self { config, admitted, method: name }),
             Err(refusal) => {
-                let reads = headers::only_reads(&parts.method);
+                let reads = headers::only_reads(method);
                 let kind = if reads { Kind::HttpRead } else { Kind::HttpWrite };
-                Err(refuse(config, kind, method, &refusal))
+                Err(refuse(config, kind, name, refusal))
             }
         }
     }
 
-    fn refuse(&self, reason: Reason) -> Error {
-        let refusal = self.admitted.refuse(reason);
-        refuse(self.config, self.admitted.kind(), self.method.clone(), &refusal)
+    /// Returns what was admitted.
+    pub(crate) fn admitted(&self) -> &Admitted {
+        &self.admitted
     }
 
-    fn record(&self, effect: Effect) -> Result<(), Error> {
-        self.config.effects.record(effect).map_err(|_| Reason::NotRecorded.as_wasi())
+    /// Records the refusal of this request and returns it.
+    pub(crate) fn refuse(&self, reason: Reason) -> Unsent {
+        let refusal = self.admitted.refuse(reason);
+        refuse(self.config, self.admitted.kind(), self.method.clone(), refusal)
+    }
+
+    /// Records that the request is about to be sent.
+    pub(crate) fn record_sent(&self) -> Result<(), Unsent> {
+        self.record(Effect::done(self.admitted.kind(), &self.method, self.admitted.target()))
+    }
+
+    fn record(&self, effect: Effect) -> Result<(), Unsent> {
+        let unrecorded = |_| Unsent::Refused(self.admitted.refuse(Reason::NotRecorded));
+        self.config.effects.record(effect).map_err(unrecorded)
+    }
+
+    /// Counts one connection.
+    pub(crate) fn charge(&self) -> Result<(), Unsent> {
+        let charged = self.config.meter.charge(Limit::Connections, 1);
+        charged.map_err(|_| self.refuse(Reason::Limit))
+    }
+
+    /// Checks headers and body, looks up, records, dials, sends; returns the response with what
+    /// drives its connection.
+    pub(crate) async fn send(
+        self,
+        mut parts: request::Parts,
+        body: WasiBody,
+        options: RequestOptions,
+    ) -> Result<(Response<WasiBody>, Connection), Unsent> {
+        let config = self.config;
+        let declared = headers::check(&parts.headers, self.admitted.body());
+        let declared = declared.map_err(|reason| self.refuse(reason))?;
+        self.charge()?;
+
+        let (body, mut stray) = self.split(body, declared);
+        // A body that is already there is refused before anything is sent.
+        if let Some(Err(error)) = (&mut stray).now_or_never() {
+            return Err(self.stray(error));
+        }
+
+        let deadline = Instant::now() + cap(options.connect_timeout, config.timeouts.connect);
+        let addresses = self.locate(deadline).await?;
+        self.prepare(&mut parts, &addresses)?;
+        self.record_sent()?;
+        let stream = dial(&addresses, self.admitted.port(), deadline).await?;
+
+        let request = Request::from_parts(parts, body);
+        let patience = cap(options.first_byte_timeout, config.timeouts.first_byte);
+        let between = cap(options.between_bytes_timeout, config.timeouts.between_bytes);
+        let (mut response, connection) = if self.admitted.is_tls() {
+            let secured = config.roots.connect(self.admitted.host(), stream);
+            let stream =
+                timeout_at(deadline, secured).await.map_err(|_| Error::ConnectionTimeout)??;
+            self.converse(stream, request, stray, patience).await?
+        } else {
+            self.converse(stream, request, stray, patience).await?
+        };
+        self.clean(response.headers_mut());
+        let secrets = Arc::clone(&config.secrets);
+        let meter = Arc::clone(&config.meter);
+        let response =
+            response.map(|body| ResponseBody::new(body, meter, secrets, between).boxed_unsync());
+        Ok((response, connection))
+    }
+
+    /// Looks the host up, checks the addresses and dials one of them, all before `deadline`.
+    pub(crate) async fn connect(&self, deadline: Instant) -> Result<TcpStream, Unsent> {
+        let addresses = self.locate(deadline).await?;
+        self.record_sent()?;
+        Ok(dial(&addresses, self.admitted.port(), deadline).await?)
     }
 
     /// Returns the body to send and the watch over the one that must stay empty.
@@ -124,15 +208,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn stray(&self, error: Error) -> Error {
+    fn stray(&self, error: Error) -> Unsent {
         match error {
             Error::HttpRequestDenied => self.refuse(Reason::BodyOnRead),
-            other => other,
+            other => Unsent::Failed(other),
         }
     }
 
     /// Finds and checks the addresses.
-    async fn locate(&self, deadline: Instant) -> Result<Vec<CheckedAddress>, Error> {
+    async fn locate(&self, deadline: Instant) -> Result<Vec<CheckedAddress>, Unsent> {
         let host = self.admitted.host();
         let found = if let Ok(address) = host.parse::<IpAddr>() {
             vec![address]
@@ -147,14 +231,14 @@ impl<'a> Call<'a> {
             answer.map_err(|_| Error::DnsTimeout)?.map_err(unresolved)?
         };
         if found.is_empty() {
-            return Err(Error::DestinationNotFound);
+            return Err(Error::DestinationNotFound.into());
         }
         let checked = self.config.addresses.check_all(&found);
         checked.map_err(|_| self.refuse(Reason::AddressNotPublic))
     }
 
     /// Turns the guest's head into what goes on the wire.
-    fn prepare(&self, parts: &mut request::Parts, to: &[CheckedAddress]) -> Result<(), Error> {
+    fn prepare(&self, parts: &mut request::Parts, to: &[CheckedAddress]) -> Result<(), Unsent> {
         headers::complete(&mut parts.headers, &self.admitted)
             .map_err(|reason| self.refuse(reason))?;
         let private = self.admitted.is_tls() || to.iter().all(|address| address.is_by_operator());
@@ -179,7 +263,7 @@ impl<'a> Call<'a> {
         request: Request<RequestBody>,
         mut stray: Stray,
         patience: Duration,
-    ) -> Result<(Response<hyper::body::Incoming>, Connection), Error> {
+    ) -> Result<(Response<hyper::body::Incoming>, Connection), Unsent> {
         let failure = request.body().failure();
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_HEADER_BYTES).max_headers(MOST_HEADERS);
@@ -203,7 +287,7 @@ impl<'a> Call<'a> {
         let response =
             response.map_err(|error| failure.take().unwrap_or_else(|| from_hyper(&error)))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Error::HttpUpgradeFailed);
+            return Err(Error::HttpUpgradeFailed.into());
         }
         Ok((response, if open { connection } else { Box::pin(async { Ok(()) }) }))
     }
@@ -219,13 +303,13 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Logs a refusal and returns what the guest sees of it.
-fn refuse(config: &HttpConfig, kind: Kind, method: String, refusal: &Refusal) -> Error {
+/// Logs a refusal and returns it.
+fn refuse(config: &HttpConfig, kind: Kind, method: String, refusal: Refusal) -> Unsent {
     tracing::debug!(target = %refusal.target, reason = refusal.reason.name(), "request refused");
     let effect = Effect::refused(kind, method, &refusal.target, refusal.reason.name());
     // It is refused either way; a log that cannot be written does not make it worse.
     let _ = config.effects.record(effect);
-    refusal.reason.as_wasi()
+    Unsent::Refused(refusal)
 }
 
 async fn stays_empty(mut body: WasiBody) -> Result<(), Error> {
@@ -272,7 +356,7 @@ fn cap(asked: Option<Duration>, most: Duration) -> Duration {
 }
 
 /// Returns what the guest sees of a failed exchange.
-pub(super) fn from_hyper(error: &hyper::Error) -> Error {
+pub(crate) fn from_hyper(error: &hyper::Error) -> Error {
     if error.is_parse_too_large() {
         return Error::HttpResponseHeaderSectionSize(None);
     }

@@ -7,7 +7,7 @@ use wasmtime_wasi_http::DEFAULT_FORBIDDEN_HEADERS;
 use super::rules::{Admitted, BodyRule, Reason};
 
 /// Tells whether the header is the host's: it frames, routes or upgrades the connection.
-pub(super) fn is_forbidden(name: &HeaderName) -> bool {
+pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
         || *name == header::TE
         || *name == header::TRAILER

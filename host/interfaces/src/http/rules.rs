@@ -1,6 +1,7 @@
 //! Which requests the grants cover, decided from method and URI before anything is looked up.
 
-use http::{Method, Uri, uri::Scheme};
+use http::uri::{Authority, Scheme};
+use http::{Method, Uri};
 use ringfence_capability::{
     Capability, Class, Diagnostic, GrantSet, HostPattern, Kind, MethodClass, Name, Port,
 };
@@ -92,6 +93,18 @@ pub enum Reason {
     /// The name leads to an address that is not public.
     #[error("the host's address is not public")]
     AddressNotPublic,
+    /// Its `Host` header names another host than its address does, or there are several.
+    #[error("its `Host` header and its address do not agree")]
+    HostMismatch,
+    /// What was sent into a tunnel is not the beginning of TLS.
+    #[error("only TLS can be sent through a tunnel")]
+    TunnelNotTls,
+    /// The TLS in a tunnel does not say which host it is for.
+    #[error("the TLS in the tunnel does not name its host")]
+    TunnelNameMissing,
+    /// The TLS in a tunnel is for another host than the tunnel.
+    #[error("the TLS in the tunnel is for another host")]
+    TunnelNameMismatch,
     /// A limit of the run is reached.
     #[error("a limit of the run is reached")]
     Limit,
@@ -131,18 +144,42 @@ impl HttpRules {
             target(uri).map_err(|reason| Refusal::new(reason, "(unreadable)"))?;
         let class =
             if headers::only_reads(method) { MethodClass::Read } else { MethodClass::Write };
-        let mut admitted = Admitted { host, port, tls, class, body: BodyRule::None };
+        let admitted = Admitted { host, port, tls, class, body: BodyRule::None };
         if matches!(*method, Method::CONNECT | Method::TRACE) {
             return Err(Refusal::new(Reason::Method, admitted.target()));
         }
+        self.decide(admitted)
+    }
+
+    /// Checks the target of a CONNECT request, which must be `host:port` and nothing else.
+    ///
+    /// # Errors
+    /// When no grant to write covers it.
+    ///
+    /// # Security
+    /// What is said inside the tunnel cannot be seen: a grant that only reads never covers one. What
+    /// the tunnel carries must still be checked to be TLS for that host.
+    pub(crate) fn check_tunnel(&self, uri: &Uri) -> Result<Admitted, Refusal> {
+        let refuse = |reason| Refusal::new(reason, "(unreadable)");
+        let (None, Some(authority), None) = (uri.scheme(), uri.authority(), uri.path_and_query())
+        else {
+            return Err(refuse(Reason::Uri));
+        };
+        let (host, port) = host_and_port(authority, None).map_err(refuse)?;
+        let class = MethodClass::Write;
+        self.decide(Admitted { host, port, tls: true, class, body: BodyRule::None })
+    }
+
+    /// Looks for grants that cover the request.
+    fn decide(&self, mut admitted: Admitted) -> Result<Admitted, Refusal> {
         let mut reason = Reason::HostNotGranted;
         let mut granted = false;
-        for (_, grant_port, methods) in self.http.iter().filter(|g| g.0.matches(&admitted.host)) {
-            if !grant_port.covers(port, tls) {
+        for (_, port, methods) in self.http.iter().filter(|g| g.0.matches(&admitted.host)) {
+            if !port.covers(admitted.port, admitted.tls) {
                 if reason == Reason::HostNotGranted {
                     reason = Reason::PortNotGranted;
                 }
-            } else if *methods < class {
+            } else if *methods < admitted.class {
                 reason = Reason::MethodNotGranted;
             } else {
                 granted = true;
@@ -231,23 +268,32 @@ fn target(uri: &Uri) -> Result<(String, u16, bool), Reason> {
         _ => return Err(Reason::Scheme),
     };
     let authority = uri.authority().ok_or(Reason::Uri)?;
-    if authority.as_str().contains('@') {
-        return Err(Reason::UserInfo);
-    }
+    let (host, port) = host_and_port(authority, Some(if tls { 443 } else { 80 }))?;
     let length = uri.path_and_query().map_or(0, |path| path.as_str().len());
     if length > MOST_URI_BYTES || uri.path() == "*" {
         return Err(Reason::Uri);
     }
+    Ok((host, port, tls))
+}
+
+/// Returns canonical host and port; `default` is the port when none is named.
+pub(crate) fn host_and_port(
+    authority: &Authority,
+    default: Option<u16>,
+) -> Result<(String, u16), Reason> {
+    if authority.as_str().contains('@') {
+        return Err(Reason::UserInfo);
+    }
     // `Authority::port` answers nothing both for no port and for one it cannot read.
     let rest = authority.as_str().strip_prefix(authority.host()).ok_or(Reason::Uri)?;
     let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => Some(if tls { 443 } else { 80 }),
+        None if rest.is_empty() => default,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
         None | Some(_) => None,
     };
     let port = port.filter(|port| *port != 0).ok_or(Reason::Uri)?;
     let host = HostPattern::canonical(authority.host()).map_err(|_| Reason::Uri)?;
-    Ok((host, port, tls))
+    Ok((host, port))
 }
 
 impl Reason {
@@ -266,6 +312,10 @@ impl Reason {
             Self::MethodNotGranted => "method-not-granted",
             Self::BodyOnRead => "body-on-read",
             Self::AddressNotPublic => "address-not-public",
+            Self::HostMismatch => "host-mismatch",
+            Self::TunnelNotTls => "tunnel-not-tls",
+            Self::TunnelNameMissing => "tunnel-name-missing",
+            Self::TunnelNameMismatch => "tunnel-name-mismatch",
             Self::Limit => "limit",
             Self::NotRecorded => "not-recorded",
         }
@@ -287,6 +337,10 @@ impl Reason {
             | Self::PortNotGranted
             | Self::MethodNotGranted
             | Self::BodyOnRead
+            | Self::HostMismatch
+            | Self::TunnelNotTls
+            | Self::TunnelNameMissing
+            | Self::TunnelNameMismatch
             | Self::NotRecorded => Error::HttpRequestDenied,
         }
     }

@@ -13,7 +13,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use ringfence_capability::{Class, Diagnostic};
+use ringfence_capability::{Class, Diagnostic, text};
 use ringfence_engine::Meter;
 use std::future::Future;
 use std::pin::pin;
@@ -30,6 +30,9 @@ mod response;
 
 pub use response::ServedBody;
 use response::{Waiting, tie};
+
+/// The longest `error-code` that is told: the name and the beginning of what it carries.
+const CODE_CHARS: usize = 200;
 
 /// A component that answers HTTP requests.
 pub struct HttpHandler<T: 'static>(Version<T>);
@@ -212,7 +215,7 @@ async fn call_p2<T: WasiHttpView + Send + 'static>(
     let request = http.new_incoming_request(SchemeP2::Http, request)?;
     let out = http.new_response_outparam_from_callback(|response| {
         // Nobody there any more is noticed by the one who calls this.
-        let _ = answer.send(response.map_err(|code| format!("{code:?}")));
+        let _ = answer.send(response.map_err(|code| told(&code)));
     })?;
     let proxy = proxy.instantiate_async(&mut *store).await?;
     proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, out).await
@@ -232,7 +235,7 @@ async fn call_p3<T: WasiHttpView + Send + 'static>(
             let response = match service.handle(accessor, request).await? {
                 Ok(response) => response,
                 Err(code) => {
-                    let _ = answer.send(Err(format!("{code:?}")));
+                    let _ = answer.send(Err(told(&code)));
                     return Ok(());
                 }
             };
@@ -253,6 +256,11 @@ async fn call_p3<T: WasiHttpView + Send + 'static>(
         }
     });
     call.await?
+}
+
+/// Returns an `error-code` as it is told. Some carry a text of the guest's, of any length.
+fn told(code: &impl std::fmt::Debug) -> String {
+    text::brief(&format!("{code:?}"), CODE_CHARS)
 }
 
 /// Returns how long the body is that the client of a request other than HEAD expects, if known.
@@ -295,6 +303,15 @@ where
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn what_a_guest_says_in_an_error_code_is_bounded() {
+        use p3::bindings::http::types::ErrorCode;
+        let code = ErrorCode::InternalError(Some("\u{1b}[2J\u{202e}".repeat(1 << 20)));
+        let told = told(&code);
+        assert!(told.starts_with("ErrorCode::InternalError(") && told.ends_with('…'), "{told}");
+        assert_eq!((told.chars().count(), told.chars().any(text::hides)), (CODE_CHARS + 1, false));
+    }
 
     #[test]
     fn a_request_is_for_one_host_only() {

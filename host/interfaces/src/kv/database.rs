@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, Trans
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest key.
 pub(super) const MAX_KEY_BYTES: usize = 2048;
@@ -26,11 +26,11 @@ pub(super) const ROW_BYTES: u16 = 64;
 /// How many keys are listed at once.
 const PAGE_KEYS: u32 = 256;
 
-/// How long another process may keep the file locked.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long other processes may keep the file locked: for one statement, and for opening it in all.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// How often a first opening is tried while another process prepares the same new file.
-const ATTEMPTS: usize = 8;
+/// How long between two attempts to open a file that another process is preparing.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The format of the tables below and of what `held` counts. Another one is refused, never
 /// converted.
@@ -69,19 +69,29 @@ impl From<rusqlite::Error> for KvError {
 
 impl Database {
     pub(super) fn open(path: &Path) -> Result<Self, KvError> {
-        let mut attempt = Self::try_open(path);
-        for _ in 1..ATTEMPTS {
-            // Two processes that turn the same new file into a shared one get in each other's way.
-            let Err(KvError::Busy) = attempt else { break };
-            attempt = Self::try_open(path);
-        }
-        attempt
+        Self::open_within(path, BUSY)
     }
 
-    fn try_open(path: &Path) -> Result<Self, KvError> {
+    /// Opens the file, or gives up after `wait` in all when other processes keep it locked.
+    pub(super) fn open_within(path: &Path, wait: Duration) -> Result<Self, KvError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match Self::try_open(path, left) {
+                // Two processes that turn the same new file into a shared one get in each other's way.
+                Err(KvError::Busy) if Instant::now() + PAUSE < deadline => {
+                    // What is waited for is another process, which cannot wake this one.
+                    std::thread::park_timeout(PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn try_open(path: &Path, wait: Duration) -> Result<Self, KvError> {
         create_private(path).map_err(|_| KvError::Unusable)?;
         let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
+        connection.busy_timeout(wait)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         // Waits for whoever prepares the file; changing the mode itself does not wait.
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
@@ -101,6 +111,7 @@ impl Database {
             _ => return Err(KvError::Unusable),
         }
         transaction.commit()?;
+        database.connection.busy_timeout(BUSY)?;
         Ok(database)
     }
 

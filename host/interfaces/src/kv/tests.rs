@@ -67,6 +67,21 @@ fn other(error: KvError) -> Error {
     Error::Other(error.to_string())
 }
 
+#[test]
+fn opening_a_store_that_stays_locked_ends_at_one_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kv.sqlite");
+    let holder = rusqlite::Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (started, wait) = (std::time::Instant::now(), std::time::Duration::from_millis(200));
+    let Err(error) = Database::open_within(&path, wait) else { panic!("a locked store was opened") };
+    assert!(matches!(error, KvError::Busy), "{error}");
+    assert!(started.elapsed() < 4 * wait, "{:?}", started.elapsed());
+    assert_eq!(error.to_string(), "the store is busy: other processes kept it locked for 5 seconds");
+    drop(holder);
+    assert!(Database::open_within(&path, wait).is_ok());
+}
+
 #[tokio::test]
 async fn what_is_set_is_there_in_the_next_run() {
     let dir = tempfile::tempdir().unwrap();

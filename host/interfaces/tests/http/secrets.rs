@@ -1,14 +1,10 @@
 //! Secrets the host attaches, and TLS.
 
-use crate::support::{Inbox, all_hosts, converse, error, fetch, get, ok, run, server};
+use crate::support::{all_hosts, error, fetch, get, ok, run, server, tls_server};
 use http::HeaderName;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringfence_capability::{Capability, MethodClass};
 use ringfence_interfaces::http::{AttachedSecret, SecretValue, danger};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 fn token(host: &str) -> Arc<[AttachedSecret]> {
     let (name, host) = ("TOKEN".parse().unwrap(), host.parse().unwrap());
@@ -63,35 +59,9 @@ async fn a_server_that_echoes_the_secret_in_a_header_does_not_show_it_to_the_gue
     assert!(response.headers().contains_key("x-echo"), "only known secrets are hidden");
 }
 
-/// Starts a TLS server for `example.test`; returns its port and its certificate.
-async fn tls_server() -> (u16, Inbox, Vec<u8>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["example.test".to_owned()]).unwrap();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (port, inbox) = (listener.local_addr().unwrap().port(), Inbox::default());
-    let kept = inbox.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            if let Ok(stream) = acceptor.accept(stream).await {
-                converse(stream, ok("").as_bytes(), &kept).await;
-            }
-        }
-    });
-    (port, inbox, cert.der().to_vec())
-}
-
 #[tokio::test]
 async fn a_server_has_to_prove_the_name_that_was_asked_for() {
-    let (port, inbox, certificate) = tls_server().await;
+    let (port, inbox, certificate) = tls_server(&["example.test"]).await;
     for (host, trusted, seen) in [
         ("example.test", true, "status 200"),
         ("example.test", false, "TlsCertificateError"),

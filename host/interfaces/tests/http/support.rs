@@ -3,15 +3,18 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringfence_capability::{Capability, Grant, GrantSet, Limits, MethodClass, Origin, Port};
 use ringfence_engine::Meter;
 use ringfence_interfaces::http::{AddressRules, HttpConfig, HttpHooks, HttpRules, Resolve, danger};
 use ringfence_interfaces::{Effect, EffectSink, NotRecorded, Verdict};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 /// What a server was sent, one text per connection.
@@ -72,6 +75,34 @@ fn complete(text: &[u8]) -> bool {
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     length.is_none_or(|length| body.len() >= length.parse().unwrap())
+}
+
+/// Starts a TLS server for `names`; returns its port and its certificate.
+pub(crate) async fn tls_server(names: &[&str]) -> (u16, Inbox, Vec<u8>) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(
+        names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, inbox) = (listener.local_addr().unwrap().port(), Inbox::default());
+    let kept = inbox.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                converse(stream, ok("").as_bytes(), &kept).await;
+            }
+        }
+    });
+    (port, inbox, cert.der().to_vec())
 }
 
 pub(crate) fn ok(body: &str) -> String {

@@ -128,3 +128,32 @@ fn the_host_header_has_the_port_only_where_it_says_something() {
         assert_eq!(check(&all, "GET", uri).unwrap().authority(), authority);
     }
 }
+
+#[test]
+fn a_tunnel_needs_a_grant_to_write_its_host_and_port() {
+    let granted = rules(&[
+        ("example.com", Port::Default, READ),
+        ("api.example.net", Port::Default, WRITE),
+        ("*.example.org", Port::Number(8443), WRITE),
+    ]);
+    for (target, reason) in [
+        ("api.example.net:443", None),
+        ("API.example.net.:443", None),
+        ("a.example.org:8443", None),
+        ("example.com:443", Some(Reason::MethodNotGranted)),
+        ("api.example.net:80", Some(Reason::PortNotGranted)),
+        ("a.example.org:443", Some(Reason::PortNotGranted)),
+        ("example.org:8443", Some(Reason::HostNotGranted)),
+        ("api.example.net", Some(Reason::Uri)),
+        ("api.example.net:", Some(Reason::Uri)),
+        ("/api.example.net:443", Some(Reason::Uri)),
+        ("https://api.example.net:443/", Some(Reason::Uri)),
+        ("user@api.example.net:443", Some(Reason::UserInfo)),
+    ] {
+        let refused = granted.check_tunnel(&target.parse().unwrap()).err();
+        assert_eq!(refused.map(|refusal| refusal.reason), reason, "{target}");
+    }
+    // It is not a way in for guests.
+    let all = rules(&[("*", Port::Default, WRITE)]);
+    assert_eq!(check(&all, "CONNECT", "a.org:443").unwrap_err().reason, Reason::Scheme);
+}

@@ -1,0 +1,259 @@
+//! The host's side of a sandbox: start it, hear from it, wait for it, kill it.
+
+use super::base::Base;
+use super::child;
+use super::danger::{Protection, Without};
+use super::prepare::{self, Ready};
+use super::prepared::Prepared;
+use super::step::Step;
+use super::sys::{Answer, Errno, process};
+use super::terminal::Terminal;
+use super::wire::{self, Message};
+use super::rights;
+use crate::{Command, Exit, Killer, Running, SandboxError, SandboxPlan};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::{WaitId, WaitIdOptions};
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A started sandbox.
+pub(super) struct LinuxRun {
+    handle: Arc<Handle>,
+    listener: Option<TcpListener>,
+    terminal: Option<Terminal>,
+    deadline: Option<Instant>,
+    exit: Option<Exit>,
+    reaps: bool,
+}
+
+/// The first process of a sandbox and the socket to it.
+struct Handle {
+    process: OwnedFd,
+    socket: OwnedFd,
+}
+
+/// Starts a sandbox.
+pub(super) fn start(
+    plan: &SandboxPlan,
+    command: Command,
+    base: &Base,
+    without: Without,
+) -> Result<LinuxRun, SandboxError> {
+    if !without.has(Protection::Landlock) {
+        rights::check()?;
+    }
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|errno| SandboxError::Setup { step: "make a socket pair", source: errno.into() })?;
+    let terminal = Terminal::to_lend(&command.stdio);
+    let deadline = command.deadline.and_then(|time| Instant::now().checked_add(time));
+    let program = command.program.path().to_owned();
+    let ready = prepare::prepare(
+        plan,
+        command,
+        base,
+        without,
+        terminal.as_ref(),
+        theirs.as_raw_fd(),
+    )?;
+    let Ready { mut prepared, sources, held } = ready;
+    let process = launch(&mut prepared)
+        .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
+    drop((theirs, held));
+    let handle = Arc::new(Handle { process, socket: ours });
+    let mut run =
+        LinuxRun { handle, listener: None, terminal, deadline, exit: None, reaps: true };
+    run.reaps = !without.has(Protection::Reaper);
+    loop {
+        match run.handle.hear() {
+            Ok(Some((Message::Started, _))) => return Ok(run),
+            Ok(Some((Message::Listener, carried))) => run.listener = carried.map(TcpListener::from),
+            Ok(Some((Message::Failed(failed), _))) => {
+                return Err(failed.into_error(&sources, program));
+            }
+            Ok(Some((Message::Ended(_), _))) => return Err(unheard(libc::EPROTO)),
+            Ok(None) => return Err(unheard(libc::ECONNRESET)),
+            Err(errno) => return Err(unheard(errno.0)),
+        }
+    }
+}
+
+fn unheard(errno: i32) -> SandboxError {
+    let source = io::Error::from_raw_os_error(errno);
+    SandboxError::Setup { step: "hear from the sandbox", source }
+}
+
+/// Makes the sandbox's first process. No signal is handled in the copy before it has forgotten the
+/// host's handlers.
+fn launch(prepared: &mut Prepared) -> Answer<OwnedFd> {
+    let before = process::block_signals(process::ALL_SIGNALS)?;
+    let mut descriptor = -1;
+    // SAFETY: in the copy only `child::run` is called, which keeps to the rules and never returns.
+    let cloned = unsafe { process::clone_process(prepared.namespaces(), &mut descriptor) };
+    if cloned == Ok(0) {
+        child::run(prepared);
+    }
+    let restored = process::block_signals(before);
+    cloned?;
+    // SAFETY: the kernel just gave this process the descriptor: nobody else owns it.
+    let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    restored.map(|_| process)
+}
+
+impl Handle {
+    fn hear(&self) -> Answer<Option<(Message, Option<OwnedFd>)>> {
+        wire::hear(self.socket.as_fd())
+    }
+
+    fn kill(&self) -> Answer {
+        match process::kill_descriptor(self.process.as_raw_fd(), libc::SIGKILL) {
+            // It is gone already.
+            Err(Errno(libc::ESRCH)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn signal(&self, number: i32) -> Answer {
+        if !(1..=64).contains(&number) {
+            return Err(Errno(libc::EINVAL));
+        }
+        match wire::ask(self.socket.as_fd(), number) {
+            Err(Errno(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until the first process is gone, and with it everything.
+    fn reap(&self) {
+        let options = WaitIdOptions::EXITED;
+        let wait = || rustix::process::waitid(WaitId::PidFd(self.process.as_fd()), options);
+        while matches!(wait(), Err(rustix::io::Errno::INTR)) {}
+    }
+}
+
+/// A second hold on a run.
+struct Remote(Arc<Handle>);
+
+impl Killer for Remote {
+    fn kill(&self) {
+        let _ = self.0.kill();
+    }
+
+    fn signal(&self, number: i32) {
+        let _ = self.0.signal(number);
+    }
+}
+
+impl LinuxRun {
+    /// Waits until the sandbox says something; false at the deadline.
+    fn ready(&self) -> Result<bool, SandboxError> {
+        loop {
+            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let mut polled = [PollFd::new(&self.handle.socket, PollFlags::IN)];
+            let timeout = left.map(timespec);
+            match rustix::event::poll(&mut polled, timeout.as_ref()) {
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(false),
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(true),
+                Err(errno) => return Err(SandboxError::Wait { source: errno.into() }),
+            }
+        }
+    }
+
+    fn listen(&mut self) -> Result<Exit, SandboxError> {
+        let wait = |errno: Errno| SandboxError::Wait { source: io::Error::from_raw_os_error(errno.0) };
+        if !self.ready()? {
+            self.handle.kill().map_err(wait)?;
+            self.deadline = None;
+            self.handle.reap();
+            return Ok(Exit::TimedOut);
+        }
+        match self.handle.hear().map_err(wait)? {
+            Some((Message::Ended(status), _)) => {
+                if self.reaps {
+                    self.handle.reap();
+                }
+                Ok(exit(status))
+            }
+            Some(_) => Err(wait(Errno(libc::EPROTO))),
+            // Killed from outside.
+            None => {
+                self.handle.reap();
+                Ok(Exit::Signal(libc::SIGKILL))
+            }
+        }
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
+fn exit(status: i32) -> Exit {
+    if libc::WIFSIGNALED(status) {
+        return Exit::Signal(libc::WTERMSIG(status));
+    }
+    Exit::Code(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+}
+
+impl Running for LinuxRun {
+    fn wait(&mut self) -> Result<Exit, SandboxError> {
+        if let Some(exit) = self.exit {
+            return Ok(exit);
+        }
+        let exit = self.listen();
+        if exit.is_err() {
+            let _ = self.handle.kill();
+            self.handle.reap();
+        }
+        if let Some(terminal) = self.terminal.take() {
+            terminal.take_back(!matches!(exit, Ok(Exit::Code(_))));
+        }
+        self.exit = Some(*exit.as_ref().unwrap_or(&Exit::Signal(libc::SIGKILL)));
+        exit
+    }
+
+    fn kill(&self) -> Result<(), SandboxError> {
+        self.handle.kill().map_err(|errno| SandboxError::Wait {
+            source: io::Error::from_raw_os_error(errno.0),
+        })
+    }
+
+    fn signal(&self, number: i32) -> Result<(), SandboxError> {
+        self.handle.signal(number).map_err(|errno| SandboxError::Wait {
+            source: io::Error::from_raw_os_error(errno.0),
+        })
+    }
+
+    fn take_listener(&mut self) -> Option<TcpListener> {
+        self.listener.take()
+    }
+
+    fn killer(&self) -> Result<Box<dyn Killer>, SandboxError> {
+        Ok(Box::new(Remote(Arc::clone(&self.handle))))
+    }
+}
+
+impl Drop for LinuxRun {
+    fn drop(&mut self) {
+        if self.exit.is_some() {
+            return;
+        }
+        let _ = self.handle.kill();
+        self.handle.reap();
+        if let Some(terminal) = self.terminal.take() {
+            terminal.take_back(true);
+        }
+    }
+}

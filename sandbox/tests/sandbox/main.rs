@@ -1,0 +1,18 @@
+//! Real programs in the real sandbox, each attack beside its twin that succeeds once the one
+//! protection is left out.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests start programs and look at files"
+)]
+
+mod ends;
+mod files;
+mod kernel;
+mod network;
+mod runs;
+mod setup;
+mod staged;
