@@ -1,4 +1,4 @@
-//! Measures a plain start of `/bin/true` against one in the full sandbox, interleaved.
+//! Measures a direct start of `/bin/true` against one in the full sandbox, interleaved.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a tool")]
 
 use ringfence_capability::{Capability, Grant, GrantSet, Origin, PathScope, Profile};
@@ -14,8 +14,7 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let workspace = directory.path().canonicalize().unwrap();
     let scope = PathScope::workspace(".", "/").unwrap();
-    let grants =
-        GrantSet::new(vec![Grant::new(Capability::FsRead(scope), Origin::BuiltIn)]);
+    let grants = GrantSet::new(vec![Grant::new(Capability::FsRead(scope), Origin::BuiltIn)]);
     let context = PlanContext {
         profile: Profile::Offline,
         workspace: workspace.clone(),
@@ -27,28 +26,34 @@ fn main() {
     };
     let plan = SandboxPlan::from_grants(&grants, &context).unwrap();
     let executor = LinuxExecutor::new();
-    let (mut plain, mut boxed, mut started) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut direct, mut boxed, mut until_up) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let begin = Instant::now();
         std::process::Command::new("/bin/true").status().unwrap();
-        plain.push(begin.elapsed());
+        direct.push(begin.elapsed());
         let program = Program::open(Path::new("/bin/true")).unwrap();
         let begin = Instant::now();
         let mut run = executor.spawn(&plan, Command::new(program, vec!["true".into()])).unwrap();
-        started.push(begin.elapsed());
+        until_up.push(begin.elapsed());
         run.wait().unwrap();
         boxed.push(begin.elapsed());
     }
-    show("plain", &mut plain);
+    show("plain", &mut direct);
     show("sandbox", &mut boxed);
-    show("  until started", &mut started);
-    let ratio = |at: fn(&[Duration]) -> Duration| at(&boxed).as_secs_f64() / at(&plain).as_secs_f64();
+    show("  until until_up", &mut until_up);
+    let ratio =
+        |at: fn(&[Duration]) -> Duration| at(&boxed).as_secs_f64() / at(&direct).as_secs_f64();
     println!("ratio p50 {:.2} p10 {:.2}", ratio(median), ratio(tenth));
 }
 
 fn show(name: &str, times: &mut [Duration]) {
     times.sort_unstable();
-    println!("{name:<16} p50 {:>9.3?} p10 {:>9.3?}", median(times), tenth(times));
+    println!(
+        "{name:<16} p50 {:>9.3?} p10 {:>9.3?} least {:>9.3?}",
+        median(times),
+        tenth(times),
+        times[0]
+    );
 }
 
 fn median(times: &[Duration]) -> Duration {

@@ -30,11 +30,8 @@ pub trait SandboxExecutor: Send + Sync {
     /// # Errors
     /// [`SandboxError::MissingFeature`] when the system lacks a mechanism the plan needs, and the
     /// other variants by their meaning. In every case nothing was started and nothing is left.
-    fn spawn(
-        &self,
-        plan: &SandboxPlan,
-        command: Command,
-    ) -> Result<Box<dyn Running>, SandboxError>;
+    fn spawn(&self, plan: &SandboxPlan, command: Command)
+    -> Result<Box<dyn Running>, SandboxError>;
 }
 
 /// One program start.

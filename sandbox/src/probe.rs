@@ -158,5 +158,8 @@ pub fn probe() -> Vec<Probed> {
 #[cfg(not(target_os = "linux"))]
 pub fn probe() -> Vec<Probed> {
     let source = io::Error::from(io::ErrorKind::Unsupported);
-    vec![Probed { feature: Feature::BackEnd, missing: Some(("not verified on this system", source)) }]
+    vec![Probed {
+        feature: Feature::BackEnd,
+        missing: Some(("not verified on this system", source)),
+    }]
 }

@@ -24,6 +24,7 @@ mod node;
 mod path;
 mod plan;
 mod recover;
+mod repository;
 mod scan;
 mod settle;
 mod state;
@@ -49,14 +50,14 @@ use node::Rigour;
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, Mode};
 use scan::Scan;
-use state::{Room, Root, State};
+use state::{Home, Root, State};
 use std::path::{Path, PathBuf};
 use transaction::Transaction;
 
 /// A stage: the layers of one overlay over a workspace. Dropping it throws the changes away.
 pub struct Stage {
     state: State,
-    room: Room,
+    home: Home,
     root: Root,
     upper: PathBuf,
     work: PathBuf,
@@ -68,30 +69,30 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Makes a stage over `workspace`, private to this user, below the directory `state`. It is
+    /// Makes a stage over `workspace`, private to this user, below `state_directory`. It is
     /// locked until it is dropped or the process ends.
     ///
     /// # Errors
     /// `StateInsideWorkspace`; `Unsupported` when the file system cannot hold an upper layer.
-    pub fn create(state: &Path, workspace: &Path) -> Result<Self, StagingError> {
+    pub fn create(state_directory: &Path, workspace: &Path) -> Result<Self, StagingError> {
         let root = Root::open(workspace)?;
-        let state = State::open(state)?;
+        let state = State::open(state_directory)?;
         state.keep_apart(&root)?;
-        let room = state.make_room()?;
-        let place = state.path.join("staging").join(&room.id);
-        let mut stage = Self {
+        let home = state.make_home()?;
+        let place = state.path.join("staging").join(&home.id);
+        let mut made = Self {
             upper: place.join("upper"),
             work: place.join("work"),
             state,
-            room,
+            home,
             root,
             began: (0, 0),
             limits: ScanLimits::default(),
             left_alone: false,
         };
-        stage.state.probe(&stage.room)?;
-        stage.began = stage.make_layers()?;
-        Ok(stage)
+        made.state.probe(&made.home)?;
+        made.began = made.make_layers()?;
+        Ok(made)
     }
 
     /// Returns the same with other limits on what is looked at.
@@ -103,7 +104,7 @@ impl Stage {
 
     /// Returns the name of the stage.
     pub fn id(&self) -> &str {
-        &self.room.id
+        &self.home.id
     }
 
     /// Returns the upper directory to mount.
@@ -129,7 +130,7 @@ impl Stage {
     pub fn changes(&self, protected: ProtectedNames<'_>) -> Result<Changes, StagingError> {
         let upper = self.layer()?;
         let changes = Scan::run(&upper, &self.root.fd, protected, self.limits, self.began)?;
-        Ok(Changes { stage: self.room.id.clone(), changes })
+        Ok(Changes { stage: self.home.id.clone(), changes })
     }
 
     /// Returns the changes as text: for each path what happens to it and, where both sides are
@@ -161,7 +162,7 @@ impl Stage {
     /// `Io` when something cannot be removed; the next sweep tries again.
     pub fn discard(mut self) -> Result<(), StagingError> {
         self.left_alone = true;
-        self.state.remove(&self.room)
+        self.state.remove(&self.home)
     }
 
     /// Finishes or takes back commits that a crash interrupted, and removes the stages of
@@ -188,12 +189,12 @@ impl Stage {
         decision: &Decision,
         steps: &mut Steps,
     ) -> Result<Receipt, StagingError> {
-        if changes.stage != self.room.id {
+        if changes.stage != self.home.id {
             return Err(StagingError::StageChanged { path: RelPath::root() });
         }
         let result = self.try_commit(changes, decision, steps);
         // A commit that got through, or died on the way, has nothing left to throw away here.
-        if journal::exists(&self.room.fd, journal::JOURNAL)? || result.is_ok() {
+        if journal::exists(&self.home.fd, journal::JOURNAL)? || result.is_ok() {
             self.left_alone = true;
         }
         result
@@ -211,37 +212,38 @@ impl Stage {
         plan::check(&self.root.fd, &wanted, Rigour::Everything)?;
         let plan = plan::arrange(&self.root.fd, wanted)?;
         let journal = Journal {
-            id: self.room.id.clone(),
+            id: self.home.id.clone(),
             purpose: Purpose::Commit,
             workspace: self.root.record()?,
-            room: format!(".ringfence-commit-{}", self.room.id),
+            workshop: format!(".ringfence-commit-{}", self.home.id),
             undoes: None,
             operations: plan.operations.clone(),
         };
         let mut receipt = Receipt::of(&selected, changes.len());
         if !plan.operations.is_empty() {
-            let (root, stage, upper) = (&self.root.fd, &self.room.fd, self.layer()?);
+            let (root, stage, upper) = (&self.root.fd, &self.home.fd, self.layer()?);
             let work = Transaction::prepare(root, stage, journal, &upper, &plan, steps)?;
             work.apply(steps)?;
             receipt.undo = settle::settle(root, stage, &work.journal, &undo, steps)?;
         }
-        self.state.remove(&self.room)?;
+        self.state.remove(&self.home)?;
         Ok(receipt)
     }
 
     fn make_layers(&self) -> Result<(i64, i64), StagingError> {
-        let failed = |source| StagingError::io("make a stage in", self.state.path.display(), source);
-        let upper = dir::make_private(&self.room.fd, "upper".as_ref()).map_err(failed)?;
-        dir::make_private(&self.room.fd, "work".as_ref()).map_err(failed)?;
+        let failed =
+            |source| StagingError::io("make a stage in", self.state.path.display(), source);
+        let upper = dir::make_private(&self.home.fd, "upper".as_ref()).map_err(failed)?;
+        dir::make_private(&self.home.fd, "work".as_ref()).map_err(failed)?;
         // The program sees the attributes of the upper directory as those of the workspace.
         let mode = fs::fstat(&self.root.fd).map_err(failed)?.st_mode & 0o3777;
         fs::fchmod(&upper, Mode::from_raw_mode(mode | 0o700)).map_err(failed)?;
-        let node = Node::read(&self.room.fd, "upper".as_ref()).map_err(failed)?;
+        let node = Node::read(&self.home.fd, "upper".as_ref()).map_err(failed)?;
         Ok(node.map_or((0, 0), |node| node.identity.changed))
     }
 
     fn layer(&self) -> Result<OwnedFd, StagingError> {
-        dir::open_staged_directory(&self.room.fd, "upper".as_ref())
+        dir::open_staged_directory(&self.home.fd, "upper".as_ref())
             .map_err(|source| StagingError::io("open", self.upper.display(), source))
     }
 }
@@ -250,7 +252,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !self.left_alone {
             // What cannot be removed now is removed by the next sweep.
-            let _ = self.state.remove(&self.room);
+            let _ = self.state.remove(&self.home);
         }
     }
 }
@@ -258,7 +260,7 @@ impl Drop for Stage {
 impl std::fmt::Debug for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Stage");
-        shown.field("id", &self.room.id).field("workspace", &self.root.path);
+        shown.field("id", &self.home.id).field("workspace", &self.root.path);
         shown.finish_non_exhaustive()
     }
 }

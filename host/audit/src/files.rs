@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Take};
 
 /// How often the file that is written is looked for again when it is set aside meanwhile.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 256;
 
 /// The files of a log, as they were at one moment.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 /// The most records one call returns, so that memory is bounded however long the log is.
 const BATCH: usize = 256;
 /// How often a file is looked for again when it is set aside meanwhile.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 256;
 
 /// Reads a log from some record on, and what is appended later.
 pub struct Follower {
@@ -32,7 +32,7 @@ struct Current {
 
 impl Follower {
     /// Returns what reads the log whose newest file is `name` in `dir`, behind the record `after`, the
-    /// last one that was read already; from the beginning of the newest file when there is none.
+    /// last one that was read already; from the first record there is when there is none.
     ///
     /// # Errors
     /// [`AuditError::Open`].
@@ -73,10 +73,7 @@ impl Follower {
     /// Opens the file that the next record is in.
     fn start(&self) -> io::Result<Option<Current>> {
         let numbers = self.names.segments(&self.dir)?;
-        let after_all = numbers.last().map_or(1, |last| last.saturating_add(1));
-        if self.chain.seq == 0 {
-            return self.open_from(after_all);
-        }
+        let first = numbers.first().copied().unwrap_or(1);
         // The record before may be in a file that was set aside meanwhile.
         for number in numbers.into_iter().rev() {
             let mut file = names::open_to_read(&self.dir, &self.names.segment(number))?;
@@ -86,7 +83,7 @@ impl Follower {
                 return self.open_from(number.saturating_add(1));
             }
         }
-        self.open_from(1)
+        self.open_from(first)
     }
 
     /// Opens the file `number`, or the one that is written when it is not set aside yet.

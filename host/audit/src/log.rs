@@ -79,8 +79,9 @@ struct Written {
     checkpoint: Option<Checkpoint>,
 }
 
-/// How often an append looks for the file again when its name moves on: log rotation does it once.
-const REOPENINGS: usize = 4;
+/// How often an append looks for the file again when its name moves on. The lock is not fair: who waits
+/// for it while others fill one file after another is late several times in a row.
+const REOPENINGS: usize = 256;
 
 impl AuditLog {
     /// Returns the log in the file `name` of `dir`, which is created when absent. `clock` tells the

@@ -11,7 +11,7 @@ use crate::own::{Checkpoint, RECOVERED};
 use crate::record::Record;
 use cap_std::fs::{Dir, File};
 use ringfence_capability::Digest;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Take};
 use std::iter::Peekable;
 
 /// The most faults a report lists: whoever wants to know more has the files.
@@ -180,6 +180,7 @@ impl<'d> Verifier<'d> {
     /// Whoever can read the key and write the files can write all of it anew. Then a checkpoint or a
     /// head that was kept elsewhere is what shows it.
     pub fn run(mut self) -> Result<Report, AuditError> {
+        // The copies are looked at first: each is about records that are in the log already.
         let kept = self.kept()?;
         let files = LogFiles::find(self.dir, &self.names.live)?;
         let key = PublicKey::of_log(self.keys_dir, &self.names.live)?;
@@ -200,9 +201,13 @@ impl<'d> Verifier<'d> {
         Ok(check.report)
     }
 
-    fn kept(&self) -> Result<Option<File>, AuditError> {
+    fn kept(&self) -> Result<Option<Take<File>>, AuditError> {
         let name = self.names.kept();
-        match names::open_to_read(self.keys_dir, &name) {
+        let opened = names::open_to_read(self.keys_dir, &name).and_then(|file| {
+            let length = file.metadata()?.len();
+            Ok(file.take(length))
+        });
+        match opened {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(AuditError::Open { name, source }),
@@ -220,7 +225,7 @@ impl<'d> Verifier<'d> {
 
 /// The copies of checkpoints, read along with the log.
 struct Copies {
-    kept: Option<Peekable<Kept<BufReader<File>>>>,
+    kept: Option<Peekable<Kept<BufReader<Take<File>>>>>,
 }
 
 impl Copies {
@@ -292,7 +297,7 @@ impl Check<'_> {
             if copy.seq == record.seq && copy.head != record.hash {
                 match self.verifier.judge(&copy) {
                     Ok(()) => self.fault_at(records, Fault::Rewritten { time: copy.time }),
-                    Err(_) => self.copy_damaged(None, copy.seq),
+                    Err(_) => self.copy_damaged(copy.seq),
                 }
             }
         }
@@ -303,9 +308,9 @@ impl Check<'_> {
         self.fault(Broken { file, line: damaged.line, seq: None, what: Fault::CopyDamaged });
     }
 
-    fn copy_damaged(&mut self, line: Option<u64>, seq: u64) {
-        let (file, line) = (Some(self.verifier.names.kept()), line.unwrap_or(0));
-        self.fault(Broken { file, line, seq: Some(seq), what: Fault::CopyDamaged });
+    fn copy_damaged(&mut self, seq: u64) {
+        let file = Some(self.verifier.names.kept());
+        self.fault(Broken { file, line: 0, seq: Some(seq), what: Fault::CopyDamaged });
     }
 
     fn end(&mut self, records: &LogRecords) {
@@ -348,7 +353,7 @@ impl Check<'_> {
             }
             match self.verifier.judge(&copy) {
                 Ok(()) => gone = Some(copy),
-                Err(_) => self.copy_damaged(None, copy.seq),
+                Err(_) => self.copy_damaged(copy.seq),
             }
         }
         if let Some(Checkpoint { seq, time, .. }) = gone {

@@ -98,6 +98,8 @@ fn forged(count: usize) -> Vec<String> {
     place.lines(NAME)
 }
 
+type Tamper<'t> = &'t dyn Fn(&Place);
+
 #[test]
 fn what_a_chain_alone_does_not_show_is_found_behind_a_checkpoint() {
     let cut = |to: usize| {
@@ -106,7 +108,6 @@ fn what_a_chain_alone_does_not_show_is_found_behind_a_checkpoint() {
             place.put(NAME, &lines[..to]);
         }
     };
-    type Tamper<'t> = &'t dyn Fn(&Place);
     let cases: &[(&str, Tamper<'_>, &str)] = &[
         (
             "cut off at the end",

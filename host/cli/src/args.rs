@@ -251,26 +251,69 @@ pub(crate) struct Audit {
 #[command(defer = true)]
 pub(crate) enum AuditCommand {
     /// Print records
-    Show {
-        /// Only this run
-        #[arg(long)]
-        run: Option<String>,
-        /// Only this plugin
-        #[arg(long)]
-        plugin: Option<String>,
-        /// Only refusals
-        #[arg(long)]
-        refused: bool,
-        /// At most the last N
-        #[arg(short = 'n', long, default_value_t = 50)]
-        last: usize,
-    },
-    /// Check that nothing was changed, removed or reordered
+    Show(AuditShow),
+    /// Check that nothing was changed, removed, reordered or written anew
     Verify {
-        /// The hash the last record must have; finds a log cut off at the end
+        /// The hash of a record that must be there; finds a log cut off at the end
         #[arg(long, value_name = "HASH")]
         expect_head: Option<String>,
+        /// A public key to believe, besides that of this machine; a file in PEM form
+        #[arg(long, value_name = "FILE")]
+        key: Vec<PathBuf>,
     },
+    /// Write all records for other tools
+    Export {
+        /// The form
+        #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
+        format: ExportFormat,
+        /// A new file to write to, instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Sign what is in the log now
+    Checkpoint,
+    /// Print the public key that checkpoints are signed with, and its name
+    Key,
+    /// Remove old full files of the log, and say so in it
+    Prune {
+        /// Only files whose last record is older, such as `2026-01-31`
+        #[arg(long, value_name = "DATE")]
+        before: String,
+    },
+}
+
+/// Print records
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AuditShow {
+    /// Only this run
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    /// Only this plugin
+    #[arg(long)]
+    pub(crate) plugin: Option<String>,
+    /// Only this operation, such as `fs.read`
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
+    /// Only refusals
+    #[arg(long)]
+    pub(crate) refused: bool,
+    /// At most the last N
+    #[arg(short = 'n', long, default_value_t = 50)]
+    pub(crate) last: usize,
+    /// Go on with records as they are written, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+/// A form for other tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object a line, as in the log
+    Json,
+    /// A table for spreadsheets
+    Csv,
+    /// Events of the Open Cybersecurity Schema Framework, one a line
+    Ocsf,
 }
 
 /// Show the profiles, and check policy files

@@ -63,9 +63,10 @@ impl Diagnostic for CliError {
         match self {
             Self::Usage(_) => None,
             Self::Arguments { hint, .. } => hint.clone(),
-            Self::NoHome => {
-                Some("set `HOME` to your home directory; an empty one means no policy of yours".to_owned())
-            }
+            Self::NoHome => Some(
+                "set `HOME` to your home directory; an empty one means no policy of yours"
+                    .to_owned(),
+            ),
             Self::File { .. } => Some("check the path and its rights".to_owned()),
             Self::Room(error) => error.hint(),
         }
@@ -106,7 +107,8 @@ impl From<clap::Error> for CliError {
         Self::Arguments {
             text: lines.collect::<Vec<_>>().join(" "),
             hint: Some(if tips.is_empty() {
-                "`ringfence --help` shows the commands, `ringfence COMMAND --help` the options".to_owned()
+                "`ringfence --help` shows the commands, `ringfence COMMAND --help` the options"
+                    .to_owned()
             } else {
                 tips.join("; ")
             }),

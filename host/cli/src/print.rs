@@ -110,7 +110,7 @@ pub(crate) fn visible(text: &str) -> String {
 
 /// Returns the same JSON with what could steer a terminal written as escapes. `serde_json` escapes
 /// control characters only below U+0020, and U+009B begins a sequence like ESC `[` does.
-fn inert(json: &str) -> String {
+pub(crate) fn inert(json: &str) -> String {
     use std::fmt::Write as _;
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {

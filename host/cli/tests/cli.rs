@@ -260,7 +260,12 @@ fn explain_shows_what_else_would_keep_a_plugin_from_running() {
     let config = "capability = \"config\"\nnames = [\"colour\"]";
     let all = "capability = \"fs.write\"\npath = \".\"";
     for (request, flags, code, says) in [
-        (missing, &["-p", "read-only"][..], "runtime::place", "check that the granted directory exists"),
+        (
+            missing,
+            &["-p", "read-only"][..],
+            "runtime::place",
+            "check that the granted directory exists",
+        ),
         (config, &["--approve", "config:colour"], "runtime::no-value", "--config colour=VALUE"),
         (config, &["--config", "colour=red"], "", ""),
         // The state directory is not made yet, and would be in what the plugin may write.
@@ -310,7 +315,10 @@ fn a_program_that_asks_for_json_gets_every_error_as_json() {
     // After `--` it is a word for the plugin.
     let done = fixture.run(&["run", "--colour", "--", "--json"]);
     assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(2), ""));
-    fixture.write("p.toml", b"[[rule]]\ncapability = \"env\"\ndecision = \"forbid\"\nreason = \"r\"\n");
+    fixture.write(
+        "p.toml",
+        b"[[rule]]\ncapability = \"env\"\ndecision = \"forbid\"\nreason = \"r\"\n",
+    );
     let (code, value) = json(&mut fixture.command(&["--json", "policy", "check", "p.toml"]));
     let files = serde_json::json!([{ "file": "p.toml", "rules": 1 }]);
     assert_eq!((code, &value["ok"], &value["files"]), (Some(0), &true.into(), &files));

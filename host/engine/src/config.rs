@@ -26,11 +26,7 @@ const HOST_STACK_BYTES: usize = 1024 * 1024;
 
 /// Returns the configuration of every engine. `stack_bytes` and `allocation` do not change the
 /// compiled code, so both share the cache.
-pub(crate) fn engine_config(
-    stack_bytes: usize,
-    allocation: Allocation,
-    slots: u32,
-) -> Config {
+pub(crate) fn engine_config(stack_bytes: usize, allocation: Allocation, slots: u32) -> Config {
     let mut config = Config::new();
     config.wasm_component_model(true);
     config.wasm_component_model_async(true);

@@ -38,7 +38,10 @@ async fn a_pool_that_is_used_up_says_so_and_has_room_again_later() {
         alive.push(instance(&engine, &component).await.unwrap());
     }
     let Err(error) = instance(&engine, &component).await else { panic!("there was a fourth") };
-    assert!(matches!(&error, EngineError::PoolFull { why } if why.contains("limit of 3")), "{error}");
+    assert!(
+        matches!(&error, EngineError::PoolFull { why } if why.contains("limit of 3")),
+        "{error}"
+    );
     assert_eq!(error.code(), "engine::pool-full");
     alive.pop();
     assert!(instance(&engine, &component).await.is_ok());

@@ -8,7 +8,7 @@ use ringfence_engine::{Allocation, AotCache, EngineOptions};
 use ringfence_policy::Layer;
 
 use crate::host::Engines;
-use crate::places::{self, Own, Places};
+use crate::places::{Own, Places};
 use crate::record::{Log, LooksOnly, NoLog};
 use crate::{Host, RunError};
 
@@ -117,12 +117,10 @@ impl HostBuilder {
             kept: &self.kept,
             make: !self.looks_only,
         };
-        let places = Places::open(&workspace, &own)?;
-        let cache = match &self.cache {
-            Some(path) if !self.looks_only => {
-                let dir = places::private_dir(path, "cache")?;
-                Some(Arc::new(AotCache::open(dir, path, self.cache_bytes.unwrap_or(CACHE_BYTES))?))
-            }
+        let (places, dirs) = Places::open(&workspace, &own)?;
+        let most = self.cache_bytes.unwrap_or(CACHE_BYTES);
+        let cache = match (dirs.cache, &self.cache) {
+            (Some(dir), Some(path)) => Some(Arc::new(AotCache::open(dir, path, most)?)),
             _ => None,
         };
         let options = EngineOptions {
@@ -131,10 +129,10 @@ impl HostBuilder {
             limits: self.limits,
             cache: cache.clone(),
         };
-        let log: Arc<dyn Log> = match &self.state {
+        let log: Arc<dyn Log> = match dirs.state {
             _ if self.looks_only => Arc::new(LooksOnly),
             None => Arc::new(NoLog),
-            Some(path) => crate::record::open(path)?,
+            Some(dir) => crate::record::open(&dir)?,
         };
         Ok(Host {
             engines: Arc::new(Engines::new(options)?),

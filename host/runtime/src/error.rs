@@ -29,6 +29,9 @@ pub enum RunError {
     /// The input does not fit the function.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// A native program was not run, or did not end well.
+    #[error(transparent)]
+    Exec(#[from] crate::ExecError),
     /// A place the host needs cannot be used.
     #[error("the {what} `{path}` cannot be used")]
     Place {
@@ -125,6 +128,7 @@ impl RunError {
             Self::Engine(error) => Some(error),
             Self::Value(error) => Some(error),
             Self::Output(error) => Some(error),
+            Self::Exec(error) => Some(error),
             _ => None,
         }
     }

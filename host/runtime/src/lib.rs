@@ -37,6 +37,7 @@
 
 mod builder;
 mod error;
+mod exec;
 mod exports;
 mod host;
 mod options;
@@ -49,6 +50,9 @@ mod session;
 
 pub use builder::HostBuilder;
 pub use error::RunError;
+pub use exec::{
+    ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Staged, Toolchains,
+};
 pub use exports::Export;
 pub use host::{Host, Plan};
 pub use options::{RunOptions, Secret, Stdio};
@@ -58,6 +62,7 @@ pub use run::{CallDone, CommandDone, Usage};
 pub use serve::{ServeOptions, Served};
 pub use session::Session;
 
+pub use ringfence_approval as approval;
 pub use ringfence_bundle::inspect::PluginKind;
 pub use ringfence_bundle::{Form, Manifest, Plugin};
 pub use ringfence_capability::{
@@ -68,3 +73,4 @@ pub use ringfence_engine::value::CallResult;
 pub use ringfence_engine::{Allocation, CacheStats, Source};
 pub use ringfence_interfaces::{Level, Observer, Sink};
 pub use ringfence_policy::{Explanation, Layer, LayerKind, PolicyError, Verdict, Verdicts};
+pub use ringfence_sandbox as sandbox;

@@ -31,22 +31,31 @@ pub(crate) struct Own<'a> {
     pub(crate) make: bool,
 }
 
+/// The host's own directories, opened; none where it keeps none or only looks.
+pub(crate) struct OwnDirs {
+    pub(crate) state: Option<Dir>,
+    pub(crate) cache: Option<Dir>,
+}
+
 impl Places {
-    pub(crate) fn open(workspace: &Path, theirs: &Own<'_>) -> Result<Self, RunError> {
+    pub(crate) fn open(workspace: &Path, theirs: &Own<'_>) -> Result<(Self, OwnDirs), RunError> {
         let workspace = real(workspace, "workspace")?;
         let mut own = Vec::new();
-        for path in theirs.kept {
+        let mut keep = |what, path: Option<&Path>| {
+            let Some(path) = path else { return Ok::<_, RunError>((None, None)) };
+            let dir = theirs.make.then(|| private_dir(path, what)).transpose()?;
+            let place = planned(path, what)?;
+            own.push((what, place.clone()));
+            Ok((dir, Some(place)))
+        };
+        let (state_dir, state) = keep("state", theirs.state)?;
+        let (cache_dir, _) = keep("cache of compiled code", theirs.cache)?;
+        let known = [theirs.state, theirs.cache];
+        for path in theirs.kept.iter().filter(|path| !known.contains(&Some(path.as_path()))) {
             own.push(("own files", planned(path, "directory of own files")?));
         }
-        for (what, path) in [("state", theirs.state), ("cache of compiled code", theirs.cache)] {
-            let Some(path) = path else { continue };
-            if theirs.make {
-                private_dir(path, what)?;
-            }
-            own.push((what, planned(path, what)?));
-        }
-        let state = theirs.state.map(|path| planned(path, "state")).transpose()?;
-        Ok(Self { workspace, own, state })
+        let places = Self { workspace, own, state };
+        Ok((places, OwnDirs { state: state_dir, cache: cache_dir }))
     }
 
     /// Returns the path a scope stands for.
@@ -81,6 +90,16 @@ impl Places {
             None => dir,
         };
         Ok(Opened::File { parent, name: name.to_owned() })
+    }
+
+    /// Returns the workspace, without links.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// Tells whether the state of this host lies at, below or above `path`.
+    pub(crate) fn shows_state(&self, path: &Path) -> bool {
+        self.state.as_deref().is_some_and(|own| own.starts_with(path) || path.starts_with(own))
     }
 
     /// Returns the directory the state of this host is in, if it keeps any.
@@ -124,7 +143,7 @@ fn fail(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this module is the one that resolves paths")]
-fn real(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
+pub(crate) fn real(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
     std::fs::canonicalize(path).map_err(fail(what, path))
 }
 
@@ -139,19 +158,28 @@ fn planned(path: &Path, what: &'static str) -> Result<PathBuf, RunError> {
 }
 
 /// Opens a directory of the host's own, made for this user alone when it is missing.
-pub(crate) fn private_dir(path: &Path, what: &'static str) -> Result<Dir, RunError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(fail(what, path))?;
-    let dir = open_dir(path, what)?;
+fn private_dir(path: &Path, what: &'static str) -> Result<Dir, RunError> {
+    let dir = match Dir::open_ambient_dir(path, ambient_authority()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_private(path).map_err(fail(what, path))?;
+            open_dir(path, what)?
+        }
+        opened => opened.map_err(fail(what, path))?,
+    };
     let metadata = dir.dir_metadata().map_err(fail(what, path))?;
     if is_private(&metadata) {
         return Ok(dir);
     }
     let source = io::Error::other("it belongs to another user, or others may write to it");
     Err(fail(what, path)(source))
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Opens a directory by its path.

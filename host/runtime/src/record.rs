@@ -1,9 +1,9 @@
 //! Writes what was decided and done into the audit log.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cap_std::fs::Dir;
 use ringfence_audit::{
     AuditLog, Decision, Durability, Entry, Plugin as LoggedPlugin, Target, Timestamp,
 };
@@ -11,9 +11,9 @@ use ringfence_bundle::Plugin;
 use ringfence_capability::{Kind, Limit, Origin, Profile};
 use ringfence_engine::{EngineError, Meter};
 use ringfence_interfaces::{Effect, EffectSink, Effects, NotRecorded, Verdict as Outcome};
-use ringfence_policy::{Verdict, Verdicts};
+use ringfence_policy::{Explanation, Verdict, Verdicts};
 
-use crate::{RunError, Usage, places};
+use crate::{RunError, Usage};
 
 /// The file the log is in, below the state directory.
 const LOG_FILE: &str = "audit.jsonl";
@@ -21,6 +21,11 @@ const LOG_FILE: &str = "audit.jsonl";
 /// Takes entries, all of one call or none.
 pub(crate) trait Log: Send + Sync + 'static {
     fn append(&self, entries: &[Entry]) -> Result<(), RunError>;
+
+    /// As `append`, and the disk has them: for actions of the high rail.
+    fn append_synced(&self, entries: &[Entry]) -> Result<(), RunError> {
+        self.append(entries)
+    }
 }
 
 /// The log of a host that keeps no state. Nothing is written down.
@@ -48,12 +53,16 @@ impl Log for AuditLog {
         let done = self.append_all(entries, Durability::Written);
         done.map(drop).map_err(|error| RunError::NotRecorded { source: Box::new(error) })
     }
+
+    fn append_synced(&self, entries: &[Entry]) -> Result<(), RunError> {
+        let done = self.append_all(entries, Durability::Synced);
+        done.map(drop).map_err(|error| RunError::NotRecorded { source: Box::new(error) })
+    }
 }
 
-/// Opens the log below the state directory.
-pub(crate) fn open(state: &Path) -> Result<Arc<dyn Log>, RunError> {
-    let dir = places::private_dir(state, "state directory")?;
-    let log = AuditLog::open(&dir, LOG_FILE, Timestamp::now);
+/// Opens the log in the state directory.
+pub(crate) fn open(state: &Dir) -> Result<Arc<dyn Log>, RunError> {
+    let log = AuditLog::open(state, LOG_FILE, Timestamp::now);
     log.map(|log| Arc::new(log) as Arc<dyn Log>)
         .map_err(|error| RunError::NotRecorded { source: Box::new(error) })
 }
@@ -81,23 +90,7 @@ impl Identity {
 
     /// Records the decision about every request.
     pub(crate) fn decided(&self, log: &dyn Log, verdicts: &Verdicts) -> Result<(), RunError> {
-        let about = |explanation: &ringfence_policy::Explanation| {
-            let decision = match explanation.verdict {
-                Verdict::Allow => Decision::Allow,
-                Verdict::Prompt => Decision::Prompt,
-                Verdict::Forbid => Decision::Forbid,
-            };
-            let by = &explanation.decided_by;
-            // What a person approved is allowed by that approval, not by the rule that asks.
-            let origin = match (&explanation.approved_by, by.line) {
-                (Some(approval), _) => Origin::Flag(approval.trim_matches('`').to_owned()),
-                (None, Some(line)) => Origin::File { path: by.file.clone(), line },
-                (None, None) => Origin::BuiltIn,
-            };
-            Entry::about(&explanation.request.capability, decision)
-                .by_plugin(self.plugin.clone())
-                .decided(decision, &by.layer, &origin, &by.reason)
-        };
+        let about = |explanation| decided(explanation).by_plugin(self.plugin.clone());
         let entries: Vec<_> = verdicts.all.iter().map(about).collect();
         if entries.is_empty() { Ok(()) } else { log.append(&entries) }
     }
@@ -112,6 +105,24 @@ impl Identity {
         );
         log.append(&[entry])
     }
+}
+
+/// Returns the entry about one decision.
+pub(crate) fn decided(explanation: &Explanation) -> Entry {
+    let decision = match explanation.verdict {
+        Verdict::Allow => Decision::Allow,
+        Verdict::Prompt => Decision::Prompt,
+        Verdict::Forbid => Decision::Forbid,
+    };
+    let by = &explanation.decided_by;
+    // What a person approved is allowed by that approval, not by the rule that asks.
+    let origin = match (&explanation.approved_by, by.line) {
+        (Some(approval), _) => Origin::Flag(approval.trim_matches('`').to_owned()),
+        (None, Some(line)) => Origin::File { path: by.file.clone(), line },
+        (None, None) => Origin::BuiltIn,
+    };
+    let entry = Entry::about(&explanation.request.capability, decision);
+    entry.decided(decision, &by.layer, &origin, &by.reason)
 }
 
 /// The entries of one run. Clones write for the same run.
@@ -227,7 +238,7 @@ impl EffectSink for RunLog {
 }
 
 /// Returns a name for a run that no other run has.
-fn run_id() -> Result<String, RunError> {
+pub(crate) fn run_id() -> Result<String, RunError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
         .map_err(|error| RunError::NotRecorded { source: Box::new(error) })?;

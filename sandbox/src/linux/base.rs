@@ -91,8 +91,7 @@ pub(super) fn lay_names(layout: &mut Layout, uid: u32, gid: u32) -> Result<(), S
         "root:x:0:0:root:/tmp:/bin/sh\n{}nobody:x:65534:65534:nobody:/:/bin/false\n",
         own(uid, format!("user:x:{uid}:{gid}:user:/tmp:/bin/sh\n")),
     );
-    let group =
-        format!("root:x:0:\n{}nogroup:x:65534:\n", own(gid, format!("user:x:{gid}:\n")));
+    let group = format!("root:x:0:\n{}nogroup:x:65534:\n", own(gid, format!("user:x:{gid}:\n")));
     layout.text(Path::new("/etc/passwd"), passwd.into_bytes())?;
     layout.text(Path::new("/etc/group"), group.into_bytes())?;
     let hosts = b"127.0.0.1 localhost sandbox\n::1 localhost\n".to_vec();

@@ -23,15 +23,15 @@ const STAGE: &CStr = c".stage";
 /// Runs the child to its end.
 pub(super) fn run(prepared: &mut Prepared) -> ! {
     let failed = match set_up(prepared) {
-        Ok(program) => init::run(prepared, program),
+        Ok((program, events)) => init::run(prepared, program, events),
         Err(failed) => failed,
     };
     let _ = wire::tell(prepared.socket, Message::Failed(failed), None);
     sys::exit(1)
 }
 
-/// Returns the opened program.
-fn set_up(prepared: &mut Prepared) -> Done<RawFd> {
+/// Returns the opened program and the descriptor that tells of ended children.
+fn set_up(prepared: &mut Prepared) -> Done<(RawFd, RawFd)> {
     if prepared.has(Protection::Descriptors) {
         for &(first, last) in &prepared.gaps {
             sys::close_range(first, last).map_err(|errno| Step::Descriptors.failed(errno))?;
@@ -48,8 +48,10 @@ fn set_up(prepared: &mut Prepared) -> Done<RawFd> {
     sys::change_dir(&prepared.working_directory)
         .map_err(|errno| Step::WorkingDirectory.failed(errno))?;
     start_session(prepared)?;
+    // Before the limits: one of them is the number of descriptors.
+    let events = process::child_events().map_err(|errno| Step::Init.failed(errno))?;
     confine(prepared, ruleset)?;
-    Ok(program)
+    Ok((program, events))
 }
 
 fn map_identity(prepared: &Prepared) -> Done {
@@ -132,8 +134,7 @@ struct Fixed {
 }
 
 fn copy_mount(mount: &Mount, index: usize) -> Done<RawFd> {
-    let source =
-        sys::open_beneath(libc::AT_FDCWD, &mount.source, O_PATH, sys::NO_SYMLINKS);
+    let source = sys::open_beneath(libc::AT_FDCWD, &mount.source, O_PATH, sys::NO_SYMLINKS);
     let source = source.map_err(|errno| Step::Source.failed_at(index, errno))?;
     if let Some(expected) = mount.expected {
         let found = sys::identity(source).map_err(|errno| Step::Source.failed_at(index, errno))?;
@@ -153,7 +154,7 @@ fn take(source: RawFd, mount: &Mount, index: usize) -> Done<RawFd> {
     Ok(tree)
 }
 
-fn mount_stage(stage: &Stage) -> Done<RawFd> {
+pub(super) fn mount_stage(stage: &Stage) -> Done<RawFd> {
     let mount = || {
         let fs = sys::fs_open(c"overlay")?;
         let keys = [c"lowerdir", c"upperdir", c"workdir"];
@@ -191,7 +192,7 @@ fn descriptor_path(fd: RawFd, text: &mut [u8; 32]) -> Result<&CStr, Errno> {
     CStr::from_bytes_until_nul(text).map_err(|_| Errno(libc::EINVAL))
 }
 
-fn mount_proc() -> Result<RawFd, Errno> {
+pub(super) fn mount_proc() -> Result<RawFd, Errno> {
     let fs = sys::fs_open(c"proc")?;
     sys::fs_option(fs, c"subset", c"pid")?;
     sys::fs_option(fs, c"hidepid", c"ptraceable")?;
@@ -199,7 +200,7 @@ fn mount_proc() -> Result<RawFd, Errno> {
     sys::fs_mount(fs, attributes)
 }
 
-fn mount_memory(size: &CStr, mode: &CStr, attributes: u64) -> Result<RawFd, Errno> {
+pub(super) fn mount_memory(size: &CStr, mode: &CStr, attributes: u64) -> Result<RawFd, Errno> {
     let fs = sys::fs_open(c"tmpfs")?;
     sys::fs_option(fs, c"size", size)?;
     sys::fs_option(fs, c"mode", mode)?;
@@ -261,8 +262,8 @@ fn place_mount(mount: &mut Mount, index: usize, fixed: &Fixed) -> Done {
 /// Attaches a mount at a path below the root, through no link that someone could have planted.
 fn attach(tree: RawFd, root: RawFd, at: &CStr, step: Step) -> Done {
     let resolve = sys::NO_SYMLINKS | libc::RESOLVE_IN_ROOT;
-    let target = sys::open_beneath(root, at, O_PATH, resolve)
-        .map_err(|errno| Step::Target.failed(errno))?;
+    let target =
+        sys::open_beneath(root, at, O_PATH, resolve).map_err(|errno| Step::Target.failed(errno))?;
     sys::attach(tree, target).map_err(|errno| step.failed(errno))?;
     sys::close(target);
     Ok(())
@@ -342,7 +343,7 @@ fn confine(prepared: &Prepared, ruleset: Option<RawFd>) -> Done {
     Ok(())
 }
 
-fn drop_capabilities() -> Result<(), Errno> {
+pub(super) fn drop_capabilities() -> Result<(), Errno> {
     // Root is nobody special, and nothing may change that.
     const SECURE: libc::c_long = 0b1110_1111;
     sys::control(libc::PR_SET_SECUREBITS, SECURE)?;

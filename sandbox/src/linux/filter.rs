@@ -14,6 +14,7 @@ use libc::sock_filter;
 
 const LOAD: u16 = 0x20;
 const AND: u16 = 0x54;
+const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER: u16 = 0x25;
 const JUMP_NOT_LESS: u16 = 0x35;
@@ -57,7 +58,7 @@ enum Verdict {
 }
 
 /// Returns the filter for the kernel.
-pub(super) fn compile(surface: &Surface) -> Vec<sock_filter> {
+pub(super) fn compile(surface: Surface) -> Vec<sock_filter> {
     let mut code = vec![
         load(ARCH_AT),
         jump(JUMP_EQUAL, ARCH, 1, 0),
@@ -66,15 +67,35 @@ pub(super) fn compile(surface: &Surface) -> Vec<sock_filter> {
         jump(JUMP_NOT_LESS, X32, 0, 1),
         give(KILL),
     ];
-    for (number, verdict) in rules::rules(surface) {
-        let block = block(&verdict);
-        let skip = u8::try_from(block.len()).unwrap_or(u8::MAX);
-        code.push(jump(JUMP_EQUAL, number, 0, skip));
-        code.extend(block);
-    }
-    code.push(jump(JUMP_GREATER, rules::NEWEST, 0, 1));
-    code.push(fail(libc::ENOSYS));
-    code.push(give(ALLOW));
+    code.extend([jump(JUMP_GREATER, rules::NEWEST, 0, 1), fail(libc::ENOSYS)]);
+    let mut rules = rules::rules(surface);
+    rules.sort_by_key(|(number, _)| *number);
+    code.extend(search(&rules));
+    code
+}
+
+/// Returns a search by halves: the kernel runs a new filter for every call number once, and the
+/// ones whose arguments matter at every call.
+fn search(rules: &[(u32, Verdict)]) -> Vec<sock_filter> {
+    /// Few enough to compare one by one.
+    const FEW: usize = 4;
+    let (left, right) = rules.split_at(rules.len() / 2);
+    let Some((first, _)) = right.first().filter(|_| rules.len() > FEW) else {
+        let mut code = Vec::new();
+        for (number, verdict) in rules {
+            let block = block(verdict);
+            let skip = u8::try_from(block.len()).unwrap_or(u8::MAX);
+            code.push(jump(JUMP_EQUAL, *number, 0, skip));
+            code.extend(block);
+        }
+        code.push(give(ALLOW));
+        return code;
+    };
+    let (left, right) = (search(left), search(right));
+    let over = u32::try_from(left.len()).unwrap_or(u32::MAX);
+    let mut code = vec![jump(JUMP_NOT_LESS, *first, 0, 1), instruction(JUMP, over, 0, 0)];
+    code.extend(left);
+    code.extend(right);
     code
 }
 

@@ -2,8 +2,8 @@
 //! and takes everything with it when it goes.
 //!
 //! It is out of the program's reach: not dumpable, filtered like everything else, and as the first
-//! process of its namespace deaf to signals from inside. It goes when the program ended or when the
-//! host did: the socket between them closes however the host dies.
+//! process of its namespace deaf to signals from inside. It goes when the program ended, at the
+//! deadline, or when the host did: the socket between them closes however the host dies.
 
 use super::danger::Protection;
 use super::prepared::Prepared;
@@ -12,6 +12,7 @@ use super::sys::{self, Errno, process};
 use super::wire::{self, Message};
 use libc::{c_int, c_void};
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 /// What the program's process needs until it executes.
 struct Start<'a> {
@@ -21,11 +22,7 @@ struct Start<'a> {
 }
 
 /// Starts the program and stays until the end. Returns only when it could not be started.
-pub(super) fn run(prepared: &mut Prepared, program: RawFd) -> Failed {
-    let events = match process::child_events() {
-        Ok(events) => events,
-        Err(errno) => return Step::Init.failed(errno),
-    };
+pub(super) fn run(prepared: &mut Prepared, program: RawFd, events: RawFd) -> Failed {
     process::default_signals();
     if prepared.has(Protection::Seccomp)
         && let Err(errno) = sys::seccomp(&prepared.filter)
@@ -87,10 +84,15 @@ fn watch(prepared: &Prepared, main: i32, events: RawFd) -> ! {
     close_all_but(socket, events);
     let reaps = prepared.has(Protection::Reaper);
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let deadline = prepared.deadline.map(|time| process::now().saturating_add(time));
     loop {
         let mut waited = [entry(events), entry(socket)];
-        if process::poll(&mut waited).is_err() {
+        let left = deadline.map(|at| at.saturating_sub(process::now()));
+        if process::poll(&mut waited, left).is_err() {
             sys::exit(1);
+        }
+        if left == Some(Duration::ZERO) {
+            end(socket, Message::Expired, reaps);
         }
         if waited[1].revents != 0 {
             match wire::asked(socket) {
@@ -103,7 +105,7 @@ fn watch(prepared: &Prepared, main: i32, events: RawFd) -> ! {
         if waited[0].revents != 0
             && let Some(status) = collect(main, events)
         {
-            end(socket, status, reaps);
+            end(socket, Message::Ended(status), reaps);
         }
     }
 }
@@ -138,13 +140,13 @@ fn collect(main: i32, events: RawFd) -> Option<c_int> {
 }
 
 /// Kills what the program left, tells the host, and goes.
-fn end(socket: RawFd, status: c_int, reaps: bool) -> ! {
+fn end(socket: RawFd, message: Message, reaps: bool) -> ! {
     let collect_all = || while process::wait_child(0).is_ok() {};
     if reaps {
         process::kill(-1, libc::SIGKILL);
         collect_all();
     }
-    let _ = wire::tell(socket, Message::Ended(status), None);
+    let _ = wire::tell(socket, message, None);
     if !reaps {
         collect_all();
     }

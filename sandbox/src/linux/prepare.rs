@@ -45,7 +45,7 @@ pub(super) fn prepare(
     socket: RawFd,
 ) -> Result<Ready, SandboxError> {
     check(plan, &command)?;
-    let Command { program, argv, environment, stdio, stage, deadline: _ } = command;
+    let Command { program, argv, environment, stdio, stage, deadline } = command;
     let mut layout = lay(plan, base, &program, terminal, without)?;
     layout.proc(Path::new("/proc"))?;
     let (stdio, held) = connect(stdio)?;
@@ -70,7 +70,8 @@ pub(super) fn prepare(
         working_directory: text(plan.working_directory().as_os_str())?,
         program: executable(&program, argv, environment::made(plan, environment, without)?)?,
         limits: limits(plan),
-        filter: filter::compile(&Surface::of(plan)),
+        deadline,
+        filter: filter::compile(Surface::of(plan)),
         stack: vec![0; STACK_BYTES],
         without,
     };
@@ -207,11 +208,30 @@ fn shape(path: &Path) -> Result<Shape, SandboxError> {
 
 fn lay_stage(plan: &SandboxPlan, dirs: &StageDirs) -> Result<Stage, SandboxError> {
     let layer = |path: &Path| text(path.as_os_str());
+    forget_last_mount(&dirs.work);
     let whole = |rule: &FileRule| rule.access == Access::Staged && rule.path == plan.workspace();
     Ok(Stage {
         layers: [layer(plan.workspace())?, layer(&dirs.upper)?, layer(&dirs.work)?],
         in_parts: !plan.files().iter().any(whole),
     })
+}
+
+/// Removes the mark that forbids a second mount of a stage. It stands for writes that may not have
+/// reached the disk when the machine stopped; here the stage is read by the machine that wrote it,
+/// and one from before a crash is not mounted but finished or undone by its journal.
+fn forget_last_mount(work: &Path) {
+    let mut inner = work.to_owned();
+    for name in ["work", "incompat", "volatile"] {
+        inner.push(name);
+        if !fs::symlink_metadata(&inner).is_ok_and(|inner| inner.is_dir()) {
+            return;
+        }
+        // These directories forbid everything, even to their owner.
+        let open: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let _ = fs::set_permissions(&inner, open);
+    }
+    // What cannot be removed is told by the mount, which then fails.
+    let _ = fs::remove_dir_all(inner);
 }
 
 /// Returns the sources of the standard descriptors, each above 2 so that none overwrites another,
@@ -241,7 +261,8 @@ fn is_open(target: usize) -> bool {
     i32::try_from(target).is_ok_and(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0)
 }
 
-fn identity() -> [Vec<u8>; 2] {
+/// Returns the lines that map the own user and group to themselves.
+pub(super) fn identity() -> [Vec<u8>; 2] {
     // SAFETY: these calls only return numbers.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
     [uid, gid].map(|number| format!("{number} {number} 1").into_bytes())

@@ -4,6 +4,7 @@ use super::danger::{Protection, Without};
 use libc::sock_filter;
 use std::ffi::{CString, c_char};
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 /// The whole set-up as data. The child only walks through it and makes system calls.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Prepared {
     pub(super) working_directory: CString,
     pub(super) program: Executable,
     pub(super) limits: Vec<(u32, u64)>,
+    pub(super) deadline: Option<Duration>,
     pub(super) filter: Vec<sock_filter>,
     /// The stack on which the program's process runs until `execve`.
     pub(super) stack: Vec<u8>,
@@ -79,9 +81,17 @@ pub(super) enum Piece {
     /// An empty file to mount on.
     File(CString),
     Text(CString, Vec<u8>),
-    Link { at: CString, target: CString },
+    Link {
+        at: CString,
+        target: CString,
+    },
     /// A file system in memory for the program, with its size and attributes.
-    Scratch { at: CString, size: CString, attributes: u64, rights: u64 },
+    Scratch {
+        at: CString,
+        size: CString,
+        attributes: u64,
+        rights: u64,
+    },
     Proc(CString),
     /// The mount with this index.
     Mount(usize),

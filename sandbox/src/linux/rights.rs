@@ -77,8 +77,8 @@ pub(super) fn check() -> Result<(), SandboxError> {
         step: "ask for the Landlock version",
         source: io::Error::from_raw_os_error(errno),
     };
-    let version = sys::landlock_version()
-        .map_err(|errno| missing(Feature::LandlockFiles, errno.0))?;
+    let version =
+        sys::landlock_version().map_err(|errno| missing(Feature::LandlockFiles, errno.0))?;
     let lacking = REQUIRED.into_iter().find(|(needed, _)| version < *needed);
     lacking.map_or(Ok(()), |(_, feature)| Err(missing(feature, libc::EOPNOTSUPP)))
 }

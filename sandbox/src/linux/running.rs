@@ -5,11 +5,11 @@ use super::child;
 use super::danger::{Protection, Without};
 use super::prepare::{self, Ready};
 use super::prepared::Prepared;
+use super::rights;
 use super::step::Step;
 use super::sys::{Answer, Errno, process};
 use super::terminal::Terminal;
 use super::wire::{self, Message};
-use super::rights;
 use crate::{Command, Exit, Killer, Running, SandboxError, SandboxPlan};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -56,21 +56,14 @@ pub(super) fn start(
     let terminal = Terminal::to_lend(&command.stdio);
     let deadline = command.deadline.and_then(|time| Instant::now().checked_add(time));
     let program = command.program.path().to_owned();
-    let ready = prepare::prepare(
-        plan,
-        command,
-        base,
-        without,
-        terminal.as_ref(),
-        theirs.as_raw_fd(),
-    )?;
+    let ready =
+        prepare::prepare(plan, command, base, without, terminal.as_ref(), theirs.as_raw_fd())?;
     let Ready { mut prepared, sources, held } = ready;
     let process = launch(&mut prepared)
         .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
     drop((theirs, held));
     let handle = Arc::new(Handle { process, socket: ours });
-    let mut run =
-        LinuxRun { handle, listener: None, terminal, deadline, exit: None, reaps: true };
+    let mut run = LinuxRun { handle, listener: None, terminal, deadline, exit: None, reaps: true };
     run.reaps = !without.has(Protection::Reaper);
     loop {
         match run.handle.hear() {
@@ -79,7 +72,9 @@ pub(super) fn start(
             Ok(Some((Message::Failed(failed), _))) => {
                 return Err(failed.into_error(&sources, program));
             }
-            Ok(Some((Message::Ended(_), _))) => return Err(unheard(libc::EPROTO)),
+            Ok(Some((Message::Ended(_) | Message::Expired, _))) => {
+                return Err(unheard(libc::EPROTO));
+            }
             Ok(None) => return Err(unheard(libc::ECONNRESET)),
             Err(errno) => return Err(unheard(errno.0)),
         }
@@ -169,7 +164,8 @@ impl LinuxRun {
     }
 
     fn listen(&mut self) -> Result<Exit, SandboxError> {
-        let wait = |errno: Errno| SandboxError::Wait { source: io::Error::from_raw_os_error(errno.0) };
+        let wait =
+            |errno: Errno| SandboxError::Wait { source: io::Error::from_raw_os_error(errno.0) };
         if !self.ready()? {
             self.handle.kill().map_err(wait)?;
             self.deadline = None;
@@ -182,6 +178,10 @@ impl LinuxRun {
                     self.handle.reap();
                 }
                 Ok(exit(status))
+            }
+            Some((Message::Expired, _)) => {
+                self.handle.reap();
+                Ok(Exit::TimedOut)
             }
             Some(_) => Err(wait(Errno(libc::EPROTO))),
             // Killed from outside.
@@ -225,15 +225,15 @@ impl Running for LinuxRun {
     }
 
     fn kill(&self) -> Result<(), SandboxError> {
-        self.handle.kill().map_err(|errno| SandboxError::Wait {
-            source: io::Error::from_raw_os_error(errno.0),
-        })
+        self.handle
+            .kill()
+            .map_err(|errno| SandboxError::Wait { source: io::Error::from_raw_os_error(errno.0) })
     }
 
     fn signal(&self, number: i32) -> Result<(), SandboxError> {
-        self.handle.signal(number).map_err(|errno| SandboxError::Wait {
-            source: io::Error::from_raw_os_error(errno.0),
-        })
+        self.handle
+            .signal(number)
+            .map_err(|errno| SandboxError::Wait { source: io::Error::from_raw_os_error(errno.0) })
     }
 
     fn take_listener(&mut self) -> Option<TcpListener> {

@@ -102,15 +102,12 @@ impl Failed {
             }
             Step::Program | Step::Execute => SandboxError::Program { path: program, source },
             step => match step.feature() {
-                Some(feature) => SandboxError::MissingFeature { feature, step: step.text(), source },
+                Some(feature) => {
+                    SandboxError::MissingFeature { feature, step: step.text(), source }
+                }
                 None => SandboxError::Setup { step: step.text(), source },
             },
         }
-    }
-
-    /// Returns the feature whose absence this failure means, with the step.
-    pub(super) fn feature(self) -> (Option<Feature>, &'static str) {
-        (self.step.feature(), self.step.text())
     }
 }
 

@@ -56,9 +56,9 @@ fn answer(returned: c_long) -> Answer<c_long> {
 /// # Safety
 /// Every address among the arguments is valid for what the call does with it.
 unsafe fn call(number: c_long, args: [c_long; 5]) -> Answer<c_long> {
-    let [a, b, c, d, e] = args;
+    let [first, second, third, fourth, fifth] = args;
     // SAFETY: the caller vouches for the addresses; `syscall` itself touches nothing else.
-    answer(unsafe { libc::syscall(number, a, b, c, d, e) })
+    answer(unsafe { libc::syscall(number, first, second, third, fourth, fifth) })
 }
 
 /// Makes a system call that takes no addresses.
@@ -69,6 +69,11 @@ fn plain(number: c_long, args: [c_long; 5]) -> Answer<c_long> {
 
 fn address<T: ?Sized>(reference: &T) -> c_long {
     ptr::from_ref(reference).cast::<c_void>() as c_long
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "no type is larger than `isize::MAX`")]
+const fn size<T>() -> c_long {
+    size_of::<T>() as c_long
 }
 
 fn text(path: &CStr) -> c_long {
@@ -90,7 +95,7 @@ pub(super) fn open(dir: RawFd, path: &CStr, flags: c_int, mode: u32) -> Answer<R
 pub(super) fn open_beneath(dir: RawFd, path: &CStr, flags: c_int, resolve: u64) -> Answer<RawFd> {
     #[expect(clippy::cast_sign_loss, reason = "flags are a set of bits")]
     let how = OpenHow { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
-    let size = size_of::<OpenHow>() as c_long;
+    let size = size::<OpenHow>();
     // SAFETY: `path` and `how` live through the call, which only reads them.
     unsafe { call(libc::SYS_openat2, [dir.into(), text(path), address(&how), size, 0]) }
         .map(descriptor)
@@ -179,7 +184,7 @@ pub(super) fn clone_tree(fd: RawFd) -> Answer<RawFd> {
 /// Adds attributes to a whole mount tree and cuts it off from the host's later mounts.
 pub(super) fn restrict_tree(fd: RawFd, set: u64) -> Answer {
     let attr = MountAttr { set, clear: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
-    let size = size_of::<MountAttr>() as c_long;
+    let size = size::<MountAttr>();
     let flags = AT_EMPTY_PATH | AT_RECURSIVE;
     // SAFETY: the path and `attr` live through the call, which only reads them.
     unsafe { call(libc::SYS_mount_setattr, [fd.into(), text(c""), flags, address(&attr), size]) }
@@ -189,13 +194,10 @@ pub(super) fn restrict_tree(fd: RawFd, set: u64) -> Answer {
 /// Adds attributes to one mount, not to those below it.
 pub(super) fn restrict_mount(fd: RawFd, set: u64) -> Answer {
     let attr = MountAttr { set, clear: 0, propagation: 0, userns_fd: 0 };
-    let size = size_of::<MountAttr>() as c_long;
+    let size = size::<MountAttr>();
     // SAFETY: the path and `attr` live through the call, which only reads them.
     unsafe {
-        call(
-            libc::SYS_mount_setattr,
-            [fd.into(), text(c""), AT_EMPTY_PATH, address(&attr), size],
-        )
+        call(libc::SYS_mount_setattr, [fd.into(), text(c""), AT_EMPTY_PATH, address(&attr), size])
     }
     .map(drop)
 }
@@ -205,10 +207,7 @@ pub(super) fn attach(tree: RawFd, target: RawFd) -> Answer {
     const EMPTY_PATHS: c_long = 0x04 | 0x40;
     // SAFETY: the empty paths are valid strings.
     unsafe {
-        call(
-            libc::SYS_move_mount,
-            [tree.into(), text(c""), target.into(), text(c""), EMPTY_PATHS],
-        )
+        call(libc::SYS_move_mount, [tree.into(), text(c""), target.into(), text(c""), EMPTY_PATHS])
     }
     .map(drop)
 }
@@ -251,10 +250,8 @@ pub(super) fn detach(path: &CStr) -> Answer {
 
 pub(super) fn set_host_name(name: &[u8]) -> Answer {
     // SAFETY: `name` is valid for reads of its length.
-    unsafe {
-        call(libc::SYS_sethostname, [name.as_ptr() as c_long, length(name), 0, 0, 0])
-    }
-    .map(drop)
+    unsafe { call(libc::SYS_sethostname, [name.as_ptr() as c_long, length(name), 0, 0, 0]) }
+        .map(drop)
 }
 
 pub(super) fn control(option: c_int, value: c_long) -> Answer<c_long> {
@@ -298,7 +295,7 @@ pub(super) fn landlock_version() -> Answer<c_long> {
 /// Makes a Landlock ruleset that handles these rights.
 pub(super) fn landlock_ruleset(files: u64, network: u64, scopes: u64) -> Answer<RawFd> {
     let attr = [files, network, scopes];
-    let size = size_of_val(&attr) as c_long;
+    let size = size::<[u64; 3]>();
     // SAFETY: `attr` is laid out as `struct landlock_ruleset_attr` and only read.
     unsafe { call(libc::SYS_landlock_create_ruleset, [address(&attr), size, 0, 0, 0]) }
         .map(descriptor)

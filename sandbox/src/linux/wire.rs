@@ -16,6 +16,8 @@ pub(super) enum Message {
     Started,
     /// The program ended, as `wait` says it, and nothing it started is left.
     Ended(i32),
+    /// The deadline passed, and nothing is left.
+    Expired,
 }
 
 const SIZE: usize = 16;
@@ -33,6 +35,7 @@ fn encode(message: Message) -> [u8; SIZE] {
         Message::Listener => [2, 0, 0, 0],
         Message::Started => [3, 0, 0, 0],
         Message::Ended(status) => [4, status.cast_unsigned(), 0, 0],
+        Message::Expired => [5, 0, 0, 0],
     };
     let mut bytes = [0; SIZE];
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
@@ -56,6 +59,7 @@ fn decode(bytes: &[u8]) -> Option<Message> {
         2 => Some(Message::Listener),
         3 => Some(Message::Started),
         4 => Some(Message::Ended(words[1].cast_signed())),
+        5 => Some(Message::Expired),
         _ => None,
     }
 }
@@ -73,9 +77,8 @@ pub(super) fn hear(socket: BorrowedFd<'_>) -> Answer<Option<(Message, Option<Own
     header.msg_controllen = size_of_val(&control) as _;
     let received = loop {
         // SAFETY: everything `header` points at is valid for writes of its stated length.
-        let received = unsafe {
-            libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC)
-        };
+        let received =
+            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) };
         match usize::try_from(received) {
             Ok(received) => break received,
             Err(_) => match std::io::Error::last_os_error().raw_os_error() {
@@ -130,8 +133,13 @@ mod tests {
     #[test]
     fn every_message_survives_the_way() {
         let failed = Step::Overlay.failed_at(7, Errno(22));
-        let messages =
-            [Message::Failed(failed), Message::Listener, Message::Started, Message::Ended(0x8b)];
+        let messages = [
+            Message::Failed(failed),
+            Message::Listener,
+            Message::Started,
+            Message::Ended(0x8b),
+            Message::Expired,
+        ];
         for message in messages {
             assert_eq!(decode(&encode(message)), Some(message));
         }

@@ -67,17 +67,19 @@ fn rules(
     for rule in &wide {
         check_system(rule, baseline)?;
     }
-    Ok(fold(wide))
+    Ok(fold(&wide))
 }
 
 /// Returns what a file grant becomes under the profile, or nothing.
 fn access(place: Place, wants_write: bool, context: &PlanContext) -> Option<Access> {
     let profile = context.profile;
     match (place, wants_write) {
-        (Place::Workspace, true) if profile >= Profile::WorkspaceWrite => Some(match context.write {
-            WriteMode::Staged => Access::Staged,
-            WriteMode::Direct => Access::Write,
-        }),
+        (Place::Workspace, true) if profile >= Profile::WorkspaceWrite => {
+            Some(match context.write {
+                WriteMode::Staged => Access::Staged,
+                WriteMode::Direct => Access::Write,
+            })
+        }
         (Place::Workspace, _) => Some(Access::Read),
         (Place::Elsewhere, true) if profile == Profile::Trusted => Some(Access::Write),
         (Place::Elsewhere, _) => (profile > Profile::Offline).then_some(Access::Read),
@@ -112,7 +114,7 @@ fn check_system(rule: &FileRule, baseline: &Baseline) -> Result<(), SandboxError
 
 /// Returns one rule per path, each with the most that any rule covering it gives, without rules
 /// that change nothing. This is what makes a plan shrink with its grants.
-fn fold(wide: Vec<FileRule>) -> Vec<FileRule> {
+fn fold(wide: &[FileRule]) -> Vec<FileRule> {
     let most = |path: &Path| {
         let covering = wide.iter().filter(|rule| path.starts_with(&rule.path));
         covering.map(|rule| rule.access).max()

@@ -12,9 +12,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
-/// How much of a file is copied at a time.
-const CHUNK_BYTES: usize = 128 * 1024;
-
 /// One file or directory that is to be built.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
@@ -31,19 +28,19 @@ pub(super) struct Part {
 /// Builds trees from one source in one directory.
 pub(super) struct Builder<'a> {
     source: &'a OwnedFd,
-    room: &'a OwnedFd,
+    workshop: &'a OwnedFd,
     /// The directory of the source that was used last.
     near: Option<(RelPath, OwnedFd)>,
-    /// The directory of the room that was used last.
+    /// The directory of the workshop that was used last.
     near_built: Option<(RelPath, OwnedFd)>,
     /// Where a file with several names was built first.
     links: BTreeMap<(u64, u64), RelPath>,
 }
 
 impl<'a> Builder<'a> {
-    /// Returns a builder that reads below `source` and writes below `room`.
-    pub(super) fn new(source: &'a OwnedFd, room: &'a OwnedFd) -> Self {
-        Self { source, room, near: None, near_built: None, links: BTreeMap::new() }
+    /// Returns a builder that reads below `source` and writes below `workshop`.
+    pub(super) fn new(source: &'a OwnedFd, workshop: &'a OwnedFd) -> Self {
+        Self { source, workshop, near: None, near_built: None, links: BTreeMap::new() }
     }
 
     /// Builds one tree as `slot`: its parts in the order parents first. The top directory stays
@@ -56,8 +53,7 @@ impl<'a> Builder<'a> {
     ) -> Result<(), StagingError> {
         let top = RelPath::root().join(slot);
         for part in parts {
-            self.part(&place(&top, &part.below), part)
-                .map_err(|failure| failure.at(&part.from))?;
+            self.part(&place(&top, &part.below), part).map_err(|failure| failure.at(&part.from))?;
             steps.done()?;
         }
         for part in parts.iter().rev().filter(|part| part.node.is_directory()) {
@@ -68,7 +64,7 @@ impl<'a> Builder<'a> {
     }
 
     fn part(&mut self, to: &RelPath, part: &Part) -> Result<(), Failure> {
-        let (near, built) = self.parents(&part.from, to)?;
+        let (_, built) = self.parents(&part.from, to)?;
         let (name, mode) = (to.name(), Mode::from_raw_mode(part.node.mode));
         match &part.node.kind {
             Kind::Directory => fs::mkdirat(built, name, Mode::RWXU)?,
@@ -88,15 +84,14 @@ impl<'a> Builder<'a> {
                 special(built, name, FileType::BlockDevice, *device, mode, part)?;
             }
         }
-        let _ = near;
         Ok(())
     }
 
     fn file(&mut self, to: &RelPath, part: &Part) -> Result<(), Failure> {
         let key = (part.node.identity.device, part.node.identity.inode);
-        let room = self.room;
+        let workshop = self.workshop;
         if let Some(first) = self.links.get(&key) {
-            let holder = dir::open_beneath(room, &first.parent().unwrap_or_default())?;
+            let holder = dir::open_beneath(workshop, &first.parent().unwrap_or_default())?;
             let first = first.clone();
             let (_, built) = self.parents(&part.from, to)?;
             return Ok(fs::linkat(&holder, first.name(), built, to.name(), AtFlags::empty())?);
@@ -122,7 +117,7 @@ impl<'a> Builder<'a> {
 
     /// Gives a directory its attributes, once everything is in it.
     fn seal(&mut self, to: &RelPath, part: &Part) -> Result<(), Errno> {
-        let fd = dir::open_beneath(self.room, to)?;
+        let fd = dir::open_beneath(self.workshop, to)?;
         dir::set_attributes(&fd, &BTreeMap::new(), &part.node.attribute_bytes())?;
         own_open(&fd, part)?;
         let movable = if part.below.is_root() { 0o700 } else { 0 };
@@ -130,14 +125,14 @@ impl<'a> Builder<'a> {
         fs::futimens(&fd, &times(&part.node))
     }
 
-    /// Returns the directories that hold `from` in the source and `to` in the room.
+    /// Returns the directories that hold `from` in the source and `to` in the workshop.
     fn parents(&mut self, from: &RelPath, to: &RelPath) -> Result<(&OwnedFd, &OwnedFd), Errno> {
         let (from, to) = (from.parent().unwrap_or_default(), to.parent().unwrap_or_default());
         if self.near.as_ref().is_none_or(|(path, _)| *path != from) {
             self.near = Some((from.clone(), open_staged(self.source, &from)?));
         }
         if self.near_built.as_ref().is_none_or(|(path, _)| *path != to) {
-            self.near_built = Some((to.clone(), dir::open_beneath(self.room, &to)?));
+            self.near_built = Some((to.clone(), dir::open_beneath(self.workshop, &to)?));
         }
         match (&self.near, &self.near_built) {
             (Some((_, near)), Some((_, built))) => Ok((near, built)),
@@ -232,7 +227,7 @@ fn open_staged(root: &OwnedFd, path: &RelPath) -> Result<OwnedFd, Errno> {
 /// Copies the content, keeping holes, and returns its SHA-256.
 fn copy(mut source: File, mut target: &File) -> Result<[u8; 32], Errno> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut buffer = super::node::buffer_for(&source);
     let mut length = 0_u64;
     loop {
         let count = match source.read(&mut buffer) {
@@ -263,7 +258,7 @@ fn special(
 ) -> Result<(), Errno> {
     fs::mknodat(built, name, kind, Mode::RUSR | Mode::WUSR, device)?;
     own(built, name, part)?;
-    // The room is private, so the name is still what was just made.
+    // The workshop is private, so the name is still what was just made.
     fs::chmodat(built, name, mode, AtFlags::empty())
 }
 

@@ -21,6 +21,8 @@ pub enum Flag {
     EscapingLink,
     /// A named pipe, a socket or a device.
     Special,
+    /// A part of what git takes for a bare repository, whose configuration it obeys.
+    Repository,
     /// The file that is changed has another name outside the workspace; that one stays as it is.
     HardLinkOutside,
 }
@@ -87,6 +89,7 @@ impl Flag {
             Self::SetId => "set-id bit",
             Self::EscapingLink => "link out of the workspace",
             Self::Special => "special file",
+            Self::Repository => "part of a bare repository",
             Self::HardLinkOutside => "hard link outside the workspace",
         }
     }

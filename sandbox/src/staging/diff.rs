@@ -119,8 +119,18 @@ fn unified(text: &mut String, before: &str, after: &str, limits: DiffLimits) {
     let diff = TextDiff::configure().timeout(limits.time_per_file).diff_lines(before, after);
     for group in diff.grouped_ops(limits.context_lines) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let (old, new) = (first.old_range().start..last.old_range().end, first.new_range().start..last.new_range().end);
-        let _ = writeln!(text, "  @@ -{},{} +{},{} @@", old.start + 1, old.len(), new.start + 1, new.len());
+        let (old, new) = (
+            first.old_range().start..last.old_range().end,
+            first.new_range().start..last.new_range().end,
+        );
+        let _ = writeln!(
+            text,
+            "  @@ -{},{} +{},{} @@",
+            old.start + 1,
+            old.len(),
+            new.start + 1,
+            new.len()
+        );
         for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
             let sign = match change.tag() {
                 ChangeTag::Delete => '-',

@@ -54,7 +54,9 @@ pub(super) fn open_directory(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd,
 /// changed for the moment of opening.
 pub(super) fn open_staged_directory(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     match open_directory(&parent, name) {
-        Err(Errno::ACCESS) => with_mode(&parent, name, 0o700, |parent| open_directory(parent, name)),
+        Err(Errno::ACCESS) => {
+            with_mode(&parent, name, 0o700, |parent| open_directory(parent, name))
+        }
         other => other,
     }
 }
@@ -73,6 +75,26 @@ pub(super) fn open_staged_file(parent: impl AsFd, name: &OsStr) -> Result<File, 
     }
 }
 
+/// Lets the owner enter a directory of the stage for good, and returns the mode that the program
+/// gave it. That mode is kept in an attribute: the overlay renames what a program sets under this
+/// prefix, so that none can forge it.
+pub(super) fn enter_staged(fd: &OwnedFd, mode: u32) -> Result<u32, Errno> {
+    const MODE: &str = "user.overlay.ringfence.mode";
+    let kept = attributes(fd, |name| name == MODE.as_bytes())?;
+    if let Some(kept) = kept.into_values().next() {
+        let text = String::from_utf8(kept).map_err(|_| Errno::INVAL)?;
+        return u32::from_str_radix(&text, 8).map_err(|_| Errno::INVAL);
+    }
+    if mode & 0o700 != 0o700 {
+        // Only who may write can set an attribute, so the mode comes first. A stage that is left
+        // in between is never read again: its process is gone.
+        let open = Mode::from_raw_mode(mode | 0o700);
+        fs::fchmod(fd, open)?;
+        fs::fsetxattr(fd, MODE, format!("{mode:o}").as_bytes(), XattrFlags::empty())?;
+    }
+    Ok(mode)
+}
+
 fn regular(fd: OwnedFd) -> Result<File, Errno> {
     match FileType::from_raw_mode(fs::fstat(&fd)?.st_mode) {
         FileType::RegularFile => Ok(File::from(fd)),
@@ -87,10 +109,8 @@ fn with_mode<P: AsFd, T>(
     then: impl Fn(&P) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let stat = stat(&parent, name)?.ok_or(Errno::NOENT)?;
-    if !matches!(
-        FileType::from_raw_mode(stat.st_mode),
-        FileType::RegularFile | FileType::Directory
-    ) {
+    if !matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Directory)
+    {
         return Err(Errno::ACCESS);
     }
     let mode = stat.st_mode & 0o7777;
@@ -176,10 +196,7 @@ pub(super) fn set_attributes(
 }
 
 /// Renames without ever replacing what is there.
-pub(super) fn move_new(
-    from: (impl AsFd, &OsStr),
-    to: (impl AsFd, &OsStr),
-) -> Result<(), Errno> {
+pub(super) fn move_new(from: (impl AsFd, &OsStr), to: (impl AsFd, &OsStr)) -> Result<(), Errno> {
     fs::renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE)
 }
 
@@ -303,7 +320,8 @@ pub(super) fn lock(parent: impl AsFd, name: &str, wait: Wait) -> Result<OwnedFd,
 /// Writes `name` so that after a crash it is there whole or not at all.
 pub(super) fn write_whole(parent: impl AsFd, name: &str, bytes: &[u8]) -> Result<(), Errno> {
     let part = format!("{name}.part");
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = fs::openat(&parent, part.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -34,7 +34,7 @@ pub(super) struct Journal {
     /// The workspace, as a path and as the directory it must still be.
     pub(super) workspace: Workspace,
     /// The directory in the workspace where everything is built; gone when all is done.
-    pub(super) room: String,
+    pub(super) workshop: String,
     /// The commit that is taken back, when it is an undo.
     pub(super) undoes: Option<String>,
     /// What is done, in this order.

@@ -54,6 +54,18 @@ impl Merged<'_> {
         self.resolve(stack, &target.0)
     }
 
+    /// Returns whether there is something at `path`, all the way without a link.
+    pub(super) fn has(&self, path: &RelPath) -> Result<bool, Errno> {
+        let mut view = self.root()?;
+        for name in path.parent().unwrap_or_default().components() {
+            match self.look(Some(&view), name)? {
+                Found::Directory(next) => view = next,
+                Found::Nothing | Found::Link(_) | Found::Other => return Ok(false),
+            }
+        }
+        Ok(!matches!(self.look(Some(&view), path.name())?, Found::Nothing))
+    }
+
     fn resolve(&self, mut stack: Vec<View>, target: &[u8]) -> Result<bool, Errno> {
         let mut waiting: VecDeque<OsString> = parts(target).collect();
         let mut links = 0;

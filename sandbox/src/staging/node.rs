@@ -123,7 +123,8 @@ impl Node {
     /// attributes counts only where `Rigour::Everything` asks for it, since renaming sets it.
     pub(super) fn is_still(&self, now: &Self, rigour: Rigour) -> bool {
         let (one, other) = (&self.identity, &now.identity);
-        let same_file = (one.device, one.inode, &self.kind) == (other.device, other.inode, &now.kind);
+        let same_file =
+            (one.device, one.inode, &self.kind) == (other.device, other.inode, &now.kind);
         if self.is_directory() {
             // A directory that only holds other changes is the same while it is that directory.
             return same_file && (self.digest.is_none() || self.digest == now.digest);
@@ -139,9 +140,7 @@ impl Node {
     /// Returns the extended attributes as bytes.
     pub(super) fn attribute_bytes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let pairs = self.attributes.iter();
-        pairs
-            .filter_map(|(name, value)| Some((name.clone().into_bytes(), unhex(value)?)))
-            .collect()
+        pairs.filter_map(|(name, value)| Some((name.clone().into_bytes(), unhex(value)?))).collect()
     }
 
     /// Returns what lies at `name` in `parent`, without the content of files.
@@ -203,11 +202,10 @@ pub(super) enum Rigour {
 }
 
 impl Identity {
-    #[expect(
+    #[allow(
         clippy::unnecessary_cast,
         clippy::cast_lossless,
         clippy::cast_possible_wrap,
-        clippy::allow_attributes,
         reason = "the field types differ between architectures; the values fit"
     )]
     fn of(stat: &Stat) -> Self {
@@ -233,7 +231,7 @@ pub(super) fn is_carried(name: &[u8]) -> bool {
 /// Returns the SHA-256 of what is left to read.
 pub(super) fn digest_of(mut file: File) -> Result<Digest, Errno> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut buffer = buffer_for(&file);
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(Digest::from_bytes(hash.finalize().into())),
@@ -244,6 +242,14 @@ pub(super) fn digest_of(mut file: File) -> Result<Digest, Errno> {
             }
         }
     }
+}
+
+/// Returns a buffer to read a file with: no larger than needed, for most files are small.
+pub(super) fn buffer_for(file: &File) -> Vec<u8> {
+    let length = file.metadata().map_or(0, |meta| meta.len());
+    // One byte more than there is, so that the end shows at the second read.
+    let length = usize::try_from(length).unwrap_or(CHUNK_BYTES).saturating_add(1);
+    vec![0; length.clamp(512, CHUNK_BYTES)]
 }
 
 /// What a whole tree is: a digest over names, kinds and states, and how much there is.

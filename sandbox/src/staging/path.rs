@@ -86,9 +86,10 @@ impl RelPath {
     /// Returns whether it is `ancestor` or lies below it.
     pub fn starts_with(&self, ancestor: &Self) -> bool {
         ancestor.is_root()
-            || self.0.strip_prefix(ancestor.0.as_slice()).is_some_and(|rest| {
-                rest.is_empty() || rest.first() == Some(&b'/')
-            })
+            || self
+                .0
+                .strip_prefix(ancestor.0.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest.first() == Some(&b'/'))
     }
 }
 
@@ -134,9 +135,9 @@ impl<'de> Deserialize<'de> for RawText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Wire::deserialize(deserializer)? {
             Wire::Text(text) => Ok(Self(text.into_bytes())),
-            Wire::Hex { hex } => unhex(&hex)
-                .map(Self)
-                .ok_or_else(|| serde::de::Error::custom("not hexadecimal")),
+            Wire::Hex { hex } => {
+                unhex(&hex).map(Self).ok_or_else(|| serde::de::Error::custom("not hexadecimal"))
+            }
         }
     }
 }
@@ -219,6 +220,7 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) {
         return None;
     }
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let nibble =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     digits.chunks_exact(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?)).collect()
 }

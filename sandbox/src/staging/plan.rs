@@ -140,12 +140,7 @@ pub(super) fn wanted(selected: &[&Change]) -> Vec<Wanted> {
 fn part(change: &Change, below: RelPath, after: &Node) -> Part {
     let keeps = change.before.as_ref().filter(|_| change.effect == Effect::Changed);
     let owner = keeps.unwrap_or(after).identity;
-    Part {
-        from: change.path.clone(),
-        below,
-        node: after.clone(),
-        owner: (owner.user, owner.group),
-    }
+    Part { from: change.path.clone(), below, node: after.clone(), owner: (owner.user, owner.group) }
 }
 
 /// Checks that everything in the workspace is as the wanted actions expect it.
@@ -227,11 +222,7 @@ pub(super) enum Look {
 }
 
 /// Returns what lies at a path now.
-pub(super) fn current(
-    parent: &OwnedFd,
-    path: &RelPath,
-    look: Look,
-) -> Result<Option<Node>, Errno> {
+pub(super) fn current(parent: &OwnedFd, path: &RelPath, look: Look) -> Result<Option<Node>, Errno> {
     let Some(mut node) = Node::read(parent, path.name())? else { return Ok(None) };
     if look == Look::Outside {
         return Ok(Some(node));
@@ -280,11 +271,14 @@ pub(super) fn arrange(root: &OwnedFd, wanted: Vec<Wanted>) -> Result<Plan, Stagi
     for want in wanted {
         match &want.action {
             Action::Attributes { from, to } => {
-                let from = if opened.contains_key(&want.path) { from.with(OWNER) } else { from.clone() };
+                let from =
+                    if opened.contains_key(&want.path) { from.with(OWNER) } else { from.clone() };
                 last.insert(want.path, (from, to.clone()));
                 continue;
             }
-            Action::Install { after, .. } if after.is_directory() && after.mode & OWNER != OWNER => {
+            Action::Install { after, .. }
+                if after.is_directory() && after.mode & OWNER != OWNER =>
+            {
                 let to = Attributes::of(after);
                 last.insert(want.path.clone(), (to.with(OWNER), to));
             }

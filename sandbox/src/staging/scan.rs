@@ -1,12 +1,13 @@
 //! Reads the upper layer against the workspace and lists what is different.
 //!
 //! Both are walked by descriptor and within limits. Nothing in the workspace is changed; in the
-//! stage only modes that forbid reading, for a moment.
+//! stage only modes that forbid reading: of a file for a moment, of a directory for good, with the
+//! mode that the program gave it kept in an attribute that no program can set.
 
 use super::links::{Merged, OutsideLinks};
 use super::names::{ProtectedNames, is_protected};
 use super::node::{Node, read_tree};
-use super::{Change, Effect, Flag, Kind, RelPath, StagingError, dir};
+use super::{Change, Effect, Flag, Kind, RelPath, StagingError, dir, repository};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,8 +79,14 @@ impl<'a> Scan<'a> {
         let root = RelPath::root();
         let marks = Marks::read(upper, &root)?;
         let names = dir::names(upper).map_err(fail("read", &root))?;
-        scan.directory(&Place { upper, lower: Some(lower), path: &root, depth: 0 }, &marks, names)?;
+        scan.directory(
+            &Place { upper, lower: Some(lower), path: &root, depth: 0 },
+            &marks,
+            &names,
+        )?;
         scan.outside.flag(lower, limits, &mut scan.changes)?;
+        repository::flag(&Merged { upper, lower }, &mut scan.changes)
+            .map_err(fail("look for a repository in", &root))?;
         Ok(scan.changes)
     }
 
@@ -87,7 +94,7 @@ impl<'a> Scan<'a> {
         &mut self,
         place: &Place<'_>,
         marks: &Marks,
-        names: Vec<OsString>,
+        names: &[OsString],
     ) -> Result<(), StagingError> {
         self.within("levels of directories", place.depth, self.limits.depth, place.path)?;
         if let (true, Some(lower)) = (marks.opaque, place.lower) {
@@ -97,7 +104,7 @@ impl<'a> Scan<'a> {
                 self.deleted(place, name)?;
             }
         }
-        for name in &names {
+        for name in names {
             self.entry(place, name)?;
         }
         Ok(())
@@ -109,14 +116,12 @@ impl<'a> Scan<'a> {
         let Some(stat) = dir::stat(place.upper, name).map_err(fail("look at", &path))? else {
             return Ok(());
         };
-        let mut node =
-            Node::from_stat(place.upper, name, &stat).map_err(fail("look at", &path))?;
+        let mut node = Node::from_stat(place.upper, name, &stat).map_err(fail("look at", &path))?;
         match node.kind {
             Kind::CharacterDevice { device: 0 } => self.deleted(place, name),
-            Kind::Directory => self.staged_directory(place, name, path, node),
+            Kind::Directory => self.staged_directory(place, name, &path, node),
             Kind::File => {
-                let file =
-                    dir::open_staged_file(place.upper, name).map_err(fail("open", &path))?;
+                let file = dir::open_staged_file(place.upper, name).map_err(fail("open", &path))?;
                 let marks = Marks::read(&file, &path)?;
                 if marks.whiteout && node.size_bytes == 0 {
                     return self.deleted(place, name);
@@ -133,17 +138,17 @@ impl<'a> Scan<'a> {
         &mut self,
         place: &Place<'_>,
         name: &OsStr,
-        path: RelPath,
+        path: &RelPath,
         mut node: Node,
     ) -> Result<(), StagingError> {
-        let upper = dir::open_staged_directory(place.upper, name).map_err(fail("open", &path))?;
-        node.read_attributes(&upper).map_err(fail("read the attributes of", &path))?;
-        let marks = Marks::read(&upper, &path)?;
-        let names = dir::names(&upper).map_err(fail("read", &path))?;
+        let upper = dir::open_staged_directory(place.upper, name).map_err(fail("open", path))?;
+        node.mode = dir::enter_staged(&upper, node.mode).map_err(fail("enter", path))?;
+        node.read_attributes(&upper).map_err(fail("read the attributes of", path))?;
+        let marks = Marks::read(&upper, path)?;
+        let names = dir::names(&upper).map_err(fail("read", path))?;
         let lower = self.compare(place, name, path.clone(), node)?;
-        let below =
-            Place { upper: &upper, lower: lower.as_ref(), path: &path, depth: place.depth + 1 };
-        self.directory(&below, &marks, names)
+        let below = Place { upper: &upper, lower: lower.as_ref(), path, depth: place.depth + 1 };
+        self.directory(&below, &marks, &names)
     }
 
     /// Notes the difference between the staged node and what lies below it, and returns the lower
@@ -424,9 +429,6 @@ impl Failure {
     }
 }
 
-fn fail<'p>(
-    what: &'static str,
-    path: &'p RelPath,
-) -> impl FnOnce(Errno) -> StagingError + use<'p> {
+fn fail<'p>(what: &'static str, path: &'p RelPath) -> impl FnOnce(Errno) -> StagingError + use<'p> {
     move |source| StagingError::io(what, path, source)
 }

@@ -103,8 +103,8 @@ pub(super) fn settle(
         }
     };
     steps.done()?;
-    dir::remove_all(root, journal.room.as_ref())
-        .map_err(|source| StagingError::io("remove", &journal.room, source))?;
+    dir::remove_all(root, journal.workshop.as_ref())
+        .map_err(|source| StagingError::io("remove", &journal.workshop, source))?;
     sync(root)?;
     steps.done()?;
     Ok(kept)
@@ -149,7 +149,8 @@ fn keep(
         }
     }
     steps.done()?;
-    publish(stage, undo).map_err(|source| StagingError::io("keep the undo data in", LAST, source))?;
+    publish(stage, undo)
+        .map_err(|source| StagingError::io("keep the undo data in", LAST, source))?;
     sync(undo)?;
     steps.done()?;
     Ok(UndoData::Kept)
@@ -162,12 +163,12 @@ fn collect(
     journal: &Journal,
     steps: &mut Steps,
 ) -> Result<bool, StagingError> {
-    let failed = |source| StagingError::io("collect the undo data of", &journal.room, source);
+    let failed = |source| StagingError::io("collect the undo data of", &journal.workshop, source);
     let mut entries = Vec::with_capacity(journal.operations.len());
     for operation in &journal.operations {
         entries.push(Entry { now: now(root, operation), operation: operation.clone() });
     }
-    let room = dir::open_directory(root, journal.room.as_ref()).map_err(failed)?;
+    let workshop = dir::open_directory(root, journal.workshop.as_ref()).map_err(failed)?;
     let collected = dir::ensure_private(stage, COLLECTED.as_ref()).map_err(failed)?;
     let mut size_bytes = 0_u64;
     for (index, operation) in journal.operations.iter().enumerate() {
@@ -180,7 +181,7 @@ fn collect(
         if size_bytes > UNDO_BYTES || index > UNDO_ENTRIES {
             return Ok(false);
         }
-        save(&room, &collected, index, expect)?;
+        save(&workshop, &collected, index, expect)?;
         steps.done()?;
     }
     let manifest =
@@ -193,26 +194,26 @@ fn collect(
 /// Moves one displaced tree to the undo data, or copies it where it cannot be moved or where
 /// another name outside could still change it.
 fn save(
-    room: &OwnedFd,
+    workshop: &OwnedFd,
     collected: &OwnedFd,
     index: usize,
     expect: &Node,
 ) -> Result<(), StagingError> {
     let name = slot(index);
     let failed = |source| StagingError::io("keep", name.to_string_lossy(), source);
-    if dir::stat(room, &name).map_err(failed)?.is_none() {
+    if dir::stat(workshop, &name).map_err(failed)?.is_none() {
         return Ok(());
     }
     dir::remove_all(collected, &name).map_err(failed)?;
     let shared = expect.kind == Kind::File && expect.identity.links > 1;
     if !shared {
-        match dir::move_new((room, &name), (collected, &name)) {
+        match dir::move_new((workshop, &name), (collected, &name)) {
             Err(Errno::XDEV | Errno::ACCESS | Errno::PERM) => {}
             other => return other.map_err(failed),
         }
     }
-    let parts = parts_of(room, &name).map_err(failed)?;
-    Builder::new(room, collected).build(&name, &parts, &mut Steps::default())
+    let parts = parts_of(workshop, &name).map_err(failed)?;
+    Builder::new(workshop, collected).build(&name, &parts, &mut Steps::default())
 }
 
 /// Returns what an operation left, when it is what it should have left.

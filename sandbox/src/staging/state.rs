@@ -24,7 +24,7 @@ pub(super) struct State {
 }
 
 /// A directory of one stage, locked as long as this lives.
-pub(super) struct Room {
+pub(super) struct Home {
     pub(super) id: String,
     pub(super) fd: OwnedFd,
     _lock: OwnedFd,
@@ -58,7 +58,7 @@ impl State {
     }
 
     /// Makes a directory for a new stage, with its lock.
-    pub(super) fn make_room(&self) -> Result<Room, StagingError> {
+    pub(super) fn make_home(&self) -> Result<Home, StagingError> {
         let failed = |source| StagingError::io("make a stage in", self.path.display(), source);
         let _all = dir::lock(&self.staging, "lock", dir::Wait::Yes).map_err(failed)?;
         let mut bytes = [0; 12];
@@ -66,14 +66,14 @@ impl State {
         let id = hex(&bytes);
         let fd = dir::make_private(&self.staging, id.as_ref()).map_err(failed)?;
         let lock = dir::lock(&fd, "lock", dir::Wait::No).map_err(failed)?;
-        Ok(Room { id, fd, _lock: lock })
+        Ok(Home { id, fd, _lock: lock })
     }
 
     /// Returns the stages whose owner is gone, each locked now.
-    pub(super) fn orphans(&self) -> Result<Vec<Room>, StagingError> {
+    pub(super) fn orphans(&self) -> Result<Vec<Home>, StagingError> {
         let failed = |source| StagingError::io("read the stages in", self.path.display(), source);
         let _all = dir::lock(&self.staging, "lock", dir::Wait::Yes).map_err(failed)?;
-        let mut rooms = Vec::new();
+        let mut homes = Vec::new();
         for name in dir::names(&self.staging).map_err(failed)? {
             let Some(id) = name.to_str().filter(|id| *id != "lock") else { continue };
             let fd = match dir::open_directory(&self.staging, &name) {
@@ -82,28 +82,29 @@ impl State {
                 Err(source) => return Err(failed(source)),
             };
             match dir::lock(&fd, "lock", dir::Wait::No) {
-                Ok(lock) => rooms.push(Room { id: id.to_owned(), fd, _lock: lock }),
+                Ok(lock) => homes.push(Home { id: id.to_owned(), fd, _lock: lock }),
                 Err(Errno::WOULDBLOCK) => {}
                 Err(source) => return Err(failed(source)),
             }
         }
-        Ok(rooms)
+        Ok(homes)
     }
 
     /// Removes a stage. Its journal goes first: without one nothing of it is recovered.
-    pub(super) fn remove(&self, room: &Room) -> Result<(), StagingError> {
-        let failed = |source| StagingError::io("remove the stage", &room.id, source);
-        match fs::unlinkat(&room.fd, super::journal::JOURNAL, AtFlags::empty()) {
-            Ok(()) => fs::fsync(&room.fd).map_err(failed)?,
+    pub(super) fn remove(&self, home: &Home) -> Result<(), StagingError> {
+        let failed = |source| StagingError::io("remove the stage", &home.id, source);
+        match fs::unlinkat(&home.fd, super::journal::JOURNAL, AtFlags::empty()) {
+            Ok(()) => fs::fsync(&home.fd).map_err(failed)?,
             Err(Errno::NOENT) => {}
             Err(source) => return Err(failed(source)),
         }
-        dir::remove_all(&self.staging, room.id.as_ref()).map_err(failed)
+        dir::remove_all(&self.staging, home.id.as_ref()).map_err(failed)
     }
 
     /// Returns the directory for undo of a workspace, and its lock.
     pub(super) fn undo_of(&self, workspace: &Path) -> Result<(OwnedFd, OwnedFd), StagingError> {
-        let failed = |source| StagingError::io("open the undo data of", workspace.display(), source);
+        let failed =
+            |source| StagingError::io("open the undo data of", workspace.display(), source);
         let key = hex(&Sha256::digest(workspace.as_os_str().as_bytes())[..16]);
         let fd = dir::ensure_private(&self.undo, key.as_ref()).map_err(failed)?;
         let lock = dir::lock(&fd, "lock", dir::Wait::Yes).map_err(failed)?;
@@ -115,8 +116,8 @@ impl State {
         let failed = |source| StagingError::io("look above", self.path.display(), source);
         let workspace = fs::fstat(&root.fd).map_err(failed)?;
         let copy = self.staging.as_fd().try_clone_to_owned();
-        let mut above = copy
-            .map_err(|source| StagingError::io("look above", self.path.display(), source))?;
+        let mut above =
+            copy.map_err(|source| StagingError::io("look above", self.path.display(), source))?;
         let mut last = None;
         loop {
             let stat = fs::fstat(&above).map_err(failed)?;
@@ -137,22 +138,21 @@ impl State {
     }
 
     /// Refuses a file system on which an overlay cannot keep its upper layer.
-    pub(super) fn probe(&self, room: &Room) -> Result<(), StagingError> {
-        let unsupported =
-            |why| StagingError::Unsupported { state: self.path.clone(), why };
+    pub(super) fn probe(&self, home: &Home) -> Result<(), StagingError> {
+        let unsupported = |why| StagingError::Unsupported { state: self.path.clone(), why };
         let failed = |source| StagingError::io("try out", self.path.display(), source);
-        let system = fs::fstatfs(&room.fd).map_err(failed)?;
+        let system = fs::fstatfs(&home.fd).map_err(failed)?;
         if u64::try_from(system.f_type) == Ok(OVERLAY_MAGIC) {
             return Err(unsupported("it is an overlay itself"));
         }
-        fs::fsetxattr(&room.fd, "user.ringfence", b"1", XattrFlags::empty())
-            .and_then(|()| fs::fremovexattr(&room.fd, "user.ringfence"))
+        fs::fsetxattr(&home.fd, "user.ringfence", b"1", XattrFlags::empty())
+            .and_then(|()| fs::fremovexattr(&home.fd, "user.ringfence"))
             .map_err(|_| unsupported("it has no user extended attributes"))?;
-        dir::make_private(&room.fd, "probe".as_ref()).map_err(failed)?;
+        dir::make_private(&home.fd, "probe".as_ref()).map_err(failed)?;
         let whiteout =
-            fs::renameat_with(&room.fd, "probe", &room.fd, "probed", RenameFlags::WHITEOUT);
+            fs::renameat_with(&home.fd, "probe", &home.fd, "probed", RenameFlags::WHITEOUT);
         for name in ["probe", "probed"] {
-            dir::remove_all(&room.fd, OsStr::new(name)).map_err(failed)?;
+            dir::remove_all(&home.fd, OsStr::new(name)).map_err(failed)?;
         }
         whiteout.map_err(|_| unsupported("it cannot leave a whiteout behind"))
     }

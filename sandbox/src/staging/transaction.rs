@@ -1,6 +1,6 @@
 //! Carries out operations so that a crash at any point leaves all of them or none.
 //!
-//! Everything is built in a private directory at the top of the workspace, the room, where every
+//! Everything is built in a private directory at the top of the workspace, the workshop, where every
 //! operation has a slot. Then each operation is one rename that takes what was there into the slot,
 //! where it is checked once more: what somebody put there in the meantime is put back and
 //! everything is undone. The state of a slot tells whether its operation was done.
@@ -29,7 +29,7 @@ pub(super) struct Transaction<'a> {
     pub(super) journal: Journal,
     /// The inode of what was built for each installing operation.
     pub(super) built: BTreeMap<usize, u64>,
-    pub(super) room: OwnedFd,
+    pub(super) workshop: OwnedFd,
 }
 
 impl<'a> Transaction<'a> {
@@ -48,8 +48,8 @@ impl<'a> Transaction<'a> {
         {
             abandon(root, stage, &journal)?;
         }
-        let (room, built) = result?;
-        Ok(Self { root, stage, journal, built, room })
+        let (workshop, built) = result?;
+        Ok(Self { root, stage, journal, built, workshop })
     }
 
     fn try_prepare(
@@ -62,23 +62,23 @@ impl<'a> Transaction<'a> {
     ) -> Result<(OwnedFd, BTreeMap<usize, u64>), StagingError> {
         journal::write(stage, journal::JOURNAL, journal)?;
         steps.done()?;
-        let room = dir::make_private(root, journal.room.as_ref())
-            .map_err(|source| StagingError::io("make the directory", &journal.room, source))?;
+        let workshop = dir::make_private(root, journal.workshop.as_ref())
+            .map_err(|source| StagingError::io("make the directory", &journal.workshop, source))?;
         steps.done()?;
-        let mut builder = Builder::new(source, &room);
+        let mut builder = Builder::new(source, &workshop);
         let mut built = BTreeMap::new();
         for (index, parts) in &plan.parts {
             let slot = slot(*index);
             builder.build(&slot, parts, steps)?;
-            let node = Node::read(&room, &slot)
-                .map_err(|source| StagingError::io("look at", &journal.room, source))?;
+            let node = Node::read(&workshop, &slot)
+                .map_err(|source| StagingError::io("look at", &journal.workshop, source))?;
             built.insert(*index, node.map_or(0, |node| node.identity.inode));
         }
-        sync(&room)?;
+        sync(&workshop)?;
         steps.done()?;
         journal::write(stage, journal::APPLY, &built)?;
         steps.done()?;
-        Ok((room, built))
+        Ok((workshop, built))
     }
 
     /// Takes up work that was prepared before.
@@ -88,9 +88,9 @@ impl<'a> Transaction<'a> {
         journal: Journal,
         built: BTreeMap<usize, u64>,
     ) -> Result<Self, StagingError> {
-        let room = dir::open_directory(root, journal.room.as_ref())
-            .map_err(|source| StagingError::io("open", &journal.room, source))?;
-        Ok(Self { root, stage, journal, built, room })
+        let workshop = dir::open_directory(root, journal.workshop.as_ref())
+            .map_err(|source| StagingError::io("open", &journal.workshop, source))?;
+        Ok(Self { root, stage, journal, built, workshop })
     }
 
     /// Does what is not done yet, all of it; or takes back what is, and says why.
@@ -147,7 +147,7 @@ impl<'a> Transaction<'a> {
             return Ok(true);
         }
         let parent = self.parent(path)?;
-        dir::move_new((&self.room, &slot(index)), (&parent, path.name()))?;
+        dir::move_new((&self.workshop, &slot(index)), (&parent, path.name()))?;
         Ok(true)
     }
 
@@ -157,11 +157,11 @@ impl<'a> Transaction<'a> {
         }
         let parent = self.parent(path)?;
         let slot = slot(index);
-        dir::exchange((&self.room, &slot), (&parent, path.name()))?;
+        dir::exchange((&self.workshop, &slot), (&parent, path.name()))?;
         if self.holds(&slot, expect)? {
             return Ok(true);
         }
-        dir::exchange((&self.room, &slot), (&parent, path.name()))?;
+        dir::exchange((&self.workshop, &slot), (&parent, path.name()))?;
         Ok(false)
     }
 
@@ -171,15 +171,20 @@ impl<'a> Transaction<'a> {
         }
         let parent = self.parent(path)?;
         let slot = slot(index);
-        dir::move_new((&parent, path.name()), (&self.room, &slot))?;
+        dir::move_new((&parent, path.name()), (&self.workshop, &slot))?;
         if self.holds(&slot, expect)? {
             return Ok(true);
         }
-        dir::move_new((&self.room, &slot), (&parent, path.name()))?;
+        dir::move_new((&self.workshop, &slot), (&parent, path.name()))?;
         Ok(false)
     }
 
-    fn attributes(&self, path: &RelPath, from: &Attributes, to: &Attributes) -> Result<bool, Errno> {
+    fn attributes(
+        &self,
+        path: &RelPath,
+        from: &Attributes,
+        to: &Attributes,
+    ) -> Result<bool, Errno> {
         let directory = Held::open(self.root, path)?;
         if directory.has(to)? {
             return Ok(true);
@@ -202,8 +207,8 @@ impl<'a> Transaction<'a> {
                 let there = current(&parent, path, Look::Outside)?;
                 if there.is_some_and(|there| self.is_untouched(index, &there, after)) {
                     return match expect {
-                        Some(_) => dir::exchange((&self.room, &slot), (&parent, path.name())),
-                        None => dir::move_new((&parent, path.name()), (&self.room, &slot)),
+                        Some(_) => dir::exchange((&self.workshop, &slot), (&parent, path.name())),
+                        None => dir::move_new((&parent, path.name()), (&self.workshop, &slot)),
                     };
                 }
                 if expect.is_some() { self.put_back(&slot, &parent, path) } else { Ok(()) }
@@ -233,7 +238,7 @@ impl<'a> Transaction<'a> {
     fn put_back(&self, slot: &OsStr, parent: &OwnedFd, path: &RelPath) -> Result<(), Errno> {
         let mut name = path.name().to_owned();
         for _ in 0..8 {
-            match dir::move_new((&self.room, slot), (parent, &name)) {
+            match dir::move_new((&self.workshop, slot), (parent, &name)) {
                 Err(Errno::EXIST) => name.push(".ringfence-kept"),
                 other => return other,
             }
@@ -256,14 +261,14 @@ impl<'a> Transaction<'a> {
 
     /// Returns the inode of what lies in a slot.
     fn inode(&self, index: usize) -> Result<Option<u64>, Errno> {
-        Ok(Node::read(&self.room, &slot(index))?.map(|node| node.identity.inode))
+        Ok(Node::read(&self.workshop, &slot(index))?.map(|node| node.identity.inode))
     }
 
     /// Returns whether what was taken into a slot is what was expected.
     fn holds(&self, slot: &OsStr, expect: &Node) -> Result<bool, Errno> {
         let path = RelPath::root().join(slot);
         let whole = expect.kind == Kind::Directory && expect.digest.is_some();
-        let now = current(&self.room, &path, if whole { Look::Tree } else { Look::Outside })?;
+        let now = current(&self.workshop, &path, if whole { Look::Tree } else { Look::Outside })?;
         Ok(now.is_some_and(|now| expect.is_still(&now, Rigour::AfterRename)))
     }
 }
@@ -273,14 +278,14 @@ pub(super) fn slot(index: usize) -> OsString {
     OsString::from(index.to_string())
 }
 
-/// Forgets prepared work: the room goes first, so that a crash in between is found again.
+/// Forgets prepared work: the workshop goes first, so that a crash in between is found again.
 pub(super) fn abandon(
     root: &OwnedFd,
     stage: &OwnedFd,
     journal: &Journal,
 ) -> Result<(), StagingError> {
-    dir::remove_all(root, journal.room.as_ref())
-        .map_err(|source| StagingError::io("remove", &journal.room, source))?;
+    dir::remove_all(root, journal.workshop.as_ref())
+        .map_err(|source| StagingError::io("remove", &journal.workshop, source))?;
     for name in [journal::JOURNAL, journal::APPLY, journal::APPLIED, journal::ROLLBACK] {
         match fs::unlinkat(stage, name, fs::AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}

@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct Undo {
     state: State,
     root: Root,
-    undo: OwnedFd,
+    kept: OwnedFd,
     /// Held, so that no commit comes in between.
     _lock: OwnedFd,
     manifest: Manifest,
@@ -30,13 +30,13 @@ impl Undo {
     pub fn of(state: &Path, workspace: &Path) -> Result<Self, StagingError> {
         let root = Root::open(workspace)?;
         let state = State::open(state)?;
-        let (undo, lock) = state.undo_of(&root.path)?;
+        let (kept, lock) = state.undo_of(&root.path)?;
         let nothing = || StagingError::NothingToUndo { workspace: root.path.clone() };
-        let manifest = settle::manifest(&undo)?.ok_or_else(nothing)?;
+        let manifest = settle::manifest(&kept)?.ok_or_else(nothing)?;
         if manifest.workspace != root.record()? {
             return Err(nothing());
         }
-        Ok(Self { state, root, undo, _lock: lock, manifest })
+        Ok(Self { state, root, kept, _lock: lock, manifest })
     }
 
     /// Returns the paths that go back to what they were, and what the commit had done to each.
@@ -64,34 +64,34 @@ impl Undo {
     }
 
     pub(super) fn apply_in_steps(self, steps: &mut Steps) -> Result<(), StagingError> {
-        let saved = dir::open_directory(&self.undo, LAST.as_ref())
+        let saved = dir::open_directory(&self.kept, LAST.as_ref())
             .map_err(|source| StagingError::io("open the undo data in", LAST, source))?;
         let wanted = self.wanted(&saved)?;
         plan::check(&self.root.fd, &wanted, Rigour::AfterRename)?;
         let plan = plan::arrange(&self.root.fd, wanted)?;
-        let room = self.state.make_room()?;
+        let home = self.state.make_home()?;
         let journal = Journal {
-            id: room.id.clone(),
+            id: home.id.clone(),
             purpose: Purpose::Undo,
             workspace: self.manifest.workspace.clone(),
-            room: format!(".ringfence-commit-{}", room.id),
+            workshop: format!(".ringfence-commit-{}", home.id),
             undoes: Some(self.manifest.id.clone()),
             operations: plan.operations.clone(),
         };
         let root = &self.root.fd;
-        let done = Transaction::prepare(root, &room.fd, journal, &saved, &plan, steps)
+        let done = Transaction::prepare(root, &home.fd, journal, &saved, &plan, steps)
             .and_then(|work| work.apply(steps).map(|()| work))
-            .and_then(|work| settle::settle(root, &room.fd, &work.journal, &self.undo, steps));
+            .and_then(|work| settle::settle(root, &home.fd, &work.journal, &self.kept, steps));
         match done {
             Err(error) if error.is_crash() => Err(error),
             Err(error) => {
                 // Unless it was interrupted, everything is as it was.
-                if !super::journal::exists(&room.fd, super::journal::JOURNAL)? {
-                    self.state.remove(&room)?;
+                if !super::journal::exists(&home.fd, super::journal::JOURNAL)? {
+                    self.state.remove(&home)?;
                 }
                 Err(error)
             }
-            Ok(_) => self.state.remove(&room),
+            Ok(_) => self.state.remove(&home),
         }
     }
 
@@ -99,7 +99,7 @@ impl Undo {
     fn wanted(&self, saved: &OwnedFd) -> Result<Vec<Wanted>, StagingError> {
         let mut all = Vec::new();
         let mut touched = Vec::new();
-        let mut kept: BTreeSet<&RelPath> = BTreeSet::new();
+        let mut others: BTreeSet<&RelPath> = BTreeSet::new();
         let mut attributes: BTreeMap<&RelPath, (&Attributes, &Attributes)> = BTreeMap::new();
         for (index, entry) in self.manifest.entries.iter().enumerate() {
             let path = &entry.operation.path;
@@ -111,7 +111,7 @@ impl Undo {
                 Action::Install { expect, .. } => (expect.as_ref(), true),
                 Action::Remove { expect } => (Some(expect), false),
             };
-            kept.insert(path);
+            others.insert(path);
             if installed && entry.now.is_none() {
                 touched.push((path.clone(), "changed since the commit"));
                 continue;
@@ -133,7 +133,7 @@ impl Undo {
             return Err(StagingError::Conflict { paths: touched });
         }
         for (path, (first, last)) in attributes {
-            if first != last && !kept.contains(path) {
+            if first != last && !others.contains(path) {
                 let action = Action::Attributes { from: last.clone(), to: first.clone() };
                 all.push(Wanted { path: path.clone(), action, parts: Vec::new() });
             }

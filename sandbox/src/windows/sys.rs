@@ -84,6 +84,7 @@ impl Sid {
     ///
     /// # Safety
     /// `raw` must point to a valid identifier.
+    // SAFETY: unsafe to call because it reads through `raw`; what the caller promises stands above.
     unsafe fn copied(raw: PSID) -> Self {
         // SAFETY: the caller promises a valid identifier, whose length this is.
         let bytes = unsafe { GetLengthSid(raw) } as usize;
@@ -169,12 +170,14 @@ pub(super) fn inheritable(handle: BorrowedHandle<'_>) -> io::Result<OwnedHandle>
 
 /// Returns the directory of Windows, without a closing zero.
 pub(super) fn windows_directory() -> io::Result<Vec<u16>> {
-    directory(GetSystemWindowsDirectoryW)
+    // SAFETY: `directory` hands over a buffer of the size it says.
+    directory(|buffer, size| unsafe { GetSystemWindowsDirectoryW(buffer, size) })
 }
 
 /// Returns the directory of the system's programs, without a closing zero.
 pub(super) fn system_directory() -> io::Result<Vec<u16>> {
-    directory(GetSystemDirectoryW)
+    // SAFETY: `directory` hands over a buffer of the size it says.
+    directory(|buffer, size| unsafe { GetSystemDirectoryW(buffer, size) })
 }
 
 /// Returns UTF-16 units with a zero at the end.
@@ -187,10 +190,9 @@ pub(super) fn size_of_value<T>() -> u32 {
     u32::try_from(mem::size_of::<T>()).unwrap_or(u32::MAX)
 }
 
-fn directory(call: unsafe extern "system" fn(*mut u16, u32) -> u32) -> io::Result<Vec<u16>> {
+fn directory(call: impl FnOnce(*mut u16, u32) -> u32) -> io::Result<Vec<u16>> {
     let mut buffer = vec![0_u16; MAX_PATH as usize + 1];
-    // SAFETY: the buffer holds as many units as the call is told.
-    let length = unsafe { call(buffer.as_mut_ptr(), MAX_PATH) } as usize;
+    let length = call(buffer.as_mut_ptr(), MAX_PATH) as usize;
     if length == 0 || length >= MAX_PATH as usize {
         return Err(io::Error::last_os_error());
     }

@@ -15,7 +15,8 @@ const DAEMON: &str = "setsid sh -c 'exec sleep 1000.MARK' >/dev/null 2>&1 </dev/
 /// Tells whether a process with this mark among its arguments runs on the host.
 fn runs(mark: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    let mut lines =
+        processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
     lines.any(|line| String::from_utf8_lossy(&line).contains(mark))
 }
 
@@ -50,7 +51,8 @@ fn the_deadline_kills_everything() {
     let mark = mark();
     let mut case = Case::new();
     case.deadline = Some(Duration::from_millis(300));
-    let line = format!("trap '' TERM INT HUP; sleep 2000.{mark} & while :; do sleep 3000.{mark}; done");
+    let line =
+        format!("trap '' TERM INT HUP; sleep 2000.{mark} & while :; do sleep 3000.{mark}; done");
     assert_eq!(case.sh(&line).exit, Exit::TimedOut);
     assert!(!runs(&mark));
 }

@@ -62,7 +62,7 @@ impl Case {
             grants,
             without: Vec::new(),
             limits: ProcessLimits::default(),
-            deadline: Some(Duration::from_secs(60)),
+            deadline: Some(Duration::from_mins(1)),
         }
     }
 
@@ -123,7 +123,11 @@ impl Case {
         command
     }
 
-    pub(crate) fn start(&self, path: &str, argv: &[&str]) -> Result<Box<dyn Running>, SandboxError> {
+    pub(crate) fn start(
+        &self,
+        path: &str,
+        argv: &[&str],
+    ) -> Result<Box<dyn Running>, SandboxError> {
         self.executor().spawn(&self.plan(), self.command(path, argv))
     }
 
@@ -131,11 +135,8 @@ impl Case {
     pub(crate) fn run(&self, path: &str, argv: &[&str]) -> Outcome {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut command = self.command(path, argv);
-        command.stdio = [
-            Stdio::Null,
-            Stdio::Fd(writer.try_clone().unwrap().into()),
-            Stdio::Fd(writer.into()),
-        ];
+        command.stdio =
+            [Stdio::Null, Stdio::Fd(writer.try_clone().unwrap().into()), Stdio::Fd(writer.into())];
         let mut run = self.executor().spawn(&self.plan(), command).unwrap();
         let mut output = Vec::new();
         reader.read_to_end(&mut output).unwrap();
@@ -164,7 +165,11 @@ fn base() -> PathBuf {
 
 /// Checks that an attack fails in the sandbox and succeeds without the one protection.
 #[track_caller]
-pub(crate) fn held_by(make: impl Fn() -> Case, protection: Protection, attack: impl Fn(&Case) -> bool) {
+pub(crate) fn held_by(
+    make: impl Fn() -> Case,
+    protection: Protection,
+    attack: impl Fn(&Case) -> bool,
+) {
     assert!(!attack(&make()), "the attack succeeded in the full sandbox");
     let twin = make().without(protection);
     assert!(attack(&twin), "the attack proves nothing: it fails without {protection:?} too");

@@ -148,10 +148,8 @@ pub(crate) fn code<T, E: Diagnostic>(result: Result<T, E>) -> &'static str {
 
 /// Writes down that `test` cannot run here.
 pub(crate) fn skip(test: &str, why: &str) {
-    let line = format!("{test}: skipped, because {why}\n");
-    eprint!("{line}");
     if let Some(list) = std::env::var_os("RINGFENCE_SKIP_LIST") {
         let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
-        list.write_all(line.as_bytes()).unwrap();
+        writeln!(list, "{test}: skipped, because {why}").unwrap();
     }
 }

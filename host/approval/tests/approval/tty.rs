@@ -20,10 +20,10 @@ fn child_process_asks() {
         Ok(answer) => answer.name(),
         Err(error) => code(Err::<(), _>(error)),
     };
-    eprintln!("SAID {said}");
+    assert_eq!(said, std::env::var("RINGFENCE_TEST_APPROVAL_EXPECTED").unwrap());
 }
 
-/// Types `early` before the question and `late` after it; returns what was understood.
+/// Types `early` before the question and `late` after it; `expected` is understood.
 fn check(early: &str, late: Option<&str>, expected: &str) {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&keyboard).unwrap();
@@ -34,10 +34,11 @@ fn check(early: &str, late: Option<&str>, expected: &str) {
     keyboard.write_all(early.as_bytes()).unwrap();
     let mut child = Command::new("setsid");
     child.args(["--ctty", "--wait"]).arg(std::env::current_exe().unwrap());
-    child.args(["--exact", "tty::child_process_asks", "--nocapture"]);
+    child.args(["--exact", "tty::child_process_asks"]);
     let patience = if late.is_some() { "30000" } else { "200" };
     child.env("RINGFENCE_TEST_APPROVAL_PATIENCE", patience);
-    let child = child.stdin(side).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    child.env("RINGFENCE_TEST_APPROVAL_EXPECTED", expected);
+    let child = child.stdin(side).stdout(Stdio::piped()).spawn().unwrap();
     if let Some(late) = late {
         let mut shown = Vec::new();
         while !shown.ends_with(b"> ") {
@@ -48,9 +49,8 @@ fn check(early: &str, late: Option<&str>, expected: &str) {
         keyboard.write_all(late.as_bytes()).unwrap();
     }
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let said = said.lines().find_map(|line| line.strip_prefix("SAID "));
-    assert_eq!(said, Some(expected), "{early:?}, {late:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{early:?}, {late:?}, {expected}: {said}");
 }
 
 #[test]

@@ -60,7 +60,9 @@ fn another_build_of_the_host_never_meets_the_code_of_this_one() {
     let of = |build: &str| key_of(build, engine.wasmtime(), &fixture.digest);
     assert_eq!(of(BUILD), key(engine.wasmtime(), &fixture.digest));
     assert_ne!(of(BUILD), of(&format!("{BUILD}+")));
-    for part in ["wasmtime-48.", "cranelift-codegen-", "wit-component-", "-adapter-provider-", "adapt-"] {
+    for part in
+        ["wasmtime-48.", "cranelift-codegen-", "wit-component-", "-adapter-provider-", "adapt-"]
+    {
         assert!(BUILD.contains(part), "`{part}` is not in `{BUILD}`");
     }
 }

@@ -74,10 +74,15 @@ fn opening_a_store_that_stays_locked_ends_at_one_deadline() {
     let holder = rusqlite::Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let (started, wait) = (std::time::Instant::now(), std::time::Duration::from_millis(200));
-    let Err(error) = Database::open_within(&path, wait) else { panic!("a locked store was opened") };
+    let Err(error) = Database::open_within(&path, wait) else {
+        panic!("a locked store was opened")
+    };
     assert!(matches!(error, KvError::Busy), "{error}");
     assert!(started.elapsed() < 4 * wait, "{:?}", started.elapsed());
-    assert_eq!(error.to_string(), "the store is busy: other processes kept it locked for 5 seconds");
+    assert_eq!(
+        error.to_string(),
+        "the store is busy: other processes kept it locked for 5 seconds"
+    );
     drop(holder);
     assert!(Database::open_within(&path, wait).is_ok());
 }

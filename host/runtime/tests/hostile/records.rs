@@ -294,6 +294,15 @@ fn nothing_runs_when_it_cannot_be_recorded() {
     }
 }
 
+/// Notes that something ended, also by a panic.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn an_effect_that_cannot_be_recorded_does_not_happen() {
     let place = Place::new();
@@ -313,10 +322,10 @@ fn an_effect_that_cannot_be_recorded_does_not_happen() {
             std::fs::rename(&log, place.path("state/aside")).unwrap();
             std::fs::create_dir(&log).unwrap();
         });
+        // However this ends, the thread above must not wait for ever.
+        let _ends = Ends(&ended);
         let run = Run::command("kv-hog", ["box", "1000000", "1"]).at(&place).grant(kv());
-        let end = block_on(run.end());
-        ended.store(true, Ordering::SeqCst);
-        end
+        block_on(run.end())
     });
     let (outcome, detail) = end.line().unwrap();
     let end = end.expect(

@@ -19,19 +19,18 @@ pub(in crate::linux) struct Surface {
 }
 
 impl Surface {
-    /// The least.
-    #[cfg(test)]
-    pub(super) const CLOSED: Self = Self { internet: false, ipc: false };
+    /// Returns what a plan without anything needs.
+    pub(in crate::linux) const fn least() -> Self {
+        Self { internet: false, ipc: false }
+    }
+
     /// The most.
     #[cfg(test)]
     pub(super) const OPEN: Self = Self { internet: true, ipc: true };
 
     /// Returns what `plan` needs.
     pub(in crate::linux) fn of(plan: &SandboxPlan) -> Self {
-        Self {
-            internet: plan.network() == Network::Proxy,
-            ipc: plan.profile() == Profile::Trusted,
-        }
+        Self { internet: plan.network() == Network::Proxy, ipc: plan.profile() == Profile::Trusted }
     }
 }
 
@@ -151,7 +150,7 @@ const INTERNET: &[u32] = &[2, 10];
 const PERSONALITIES: &[u32] = &[0, 0xffff_ffff];
 
 /// Returns every rule, the ones on often-made calls first.
-pub(super) fn rules(surface: &Surface) -> Vec<(u32, Verdict)> {
+pub(super) fn rules(surface: Surface) -> Vec<(u32, Verdict)> {
     let creating = |flags, mode| Verdict::FailsCreating { flags, mode, bits: SET_ID };
     let mode = |argument| Verdict::FailsWithBits { argument, bits: SET_ID };
     let internet = if surface.internet { INTERNET } else { &[] };

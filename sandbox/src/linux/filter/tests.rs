@@ -16,9 +16,9 @@ fn run(code: &[sock_filter], arch: u32, number: i64, arguments: [u64; 6]) -> u32
                     NUMBER_AT => u32::try_from(number).unwrap_or(u32::MAX),
                     ARCH_AT => arch,
                     offset => {
-                        assert_eq!((offset - ARGUMENTS_AT) % 8, 0);
+                        assert!((offset - ARGUMENTS_AT).is_multiple_of(8));
                         let word = arguments[(offset - ARGUMENTS_AT) as usize / 8];
-                        u32::try_from(word & 0xffff_ffff).unwrap_or(0)
+                        u32::try_from(word % (1 << 32)).unwrap_or(0)
                     }
                 };
                 continue;
@@ -28,6 +28,10 @@ fn run(code: &[sock_filter], arch: u32, number: i64, arguments: [u64; 6]) -> u32
                 continue;
             }
             RETURN => return step.k,
+            JUMP => {
+                at += step.k as usize;
+                continue;
+            }
             JUMP_EQUAL => accumulator == step.k,
             JUMP_GREATER => accumulator > step.k,
             JUMP_NOT_LESS => accumulator >= step.k,
@@ -38,13 +42,13 @@ fn run(code: &[sock_filter], arch: u32, number: i64, arguments: [u64; 6]) -> u32
     }
 }
 
-const CLOSED: Surface = rules::Surface::CLOSED;
+const CLOSED: Surface = rules::Surface::least();
 const OPEN: Surface = rules::Surface::OPEN;
 const EPERM: u32 = ERRNO | 1;
-const ENOSYS: u32 = ERRNO | 38;
+const ENOSYS: u32 = ERRNO | 0x26;
 
 fn check(surface: Surface, number: i64, arguments: [u64; 6], expected: u32) {
-    let got = run(&compile(&surface), ARCH, number, arguments);
+    let got = run(&compile(surface), ARCH, number, arguments);
     assert_eq!(got, expected, "call {number} with {arguments:x?} under {surface:?}");
 }
 
@@ -64,8 +68,25 @@ fn every_refused_call_gets_its_answer() {
 }
 
 #[test]
+fn every_rule_is_found_by_the_search() {
+    let code = compile(CLOSED);
+    let rules = rules::rules(CLOSED);
+    for (number, verdict) in &rules {
+        assert_eq!(rules.iter().filter(|(other, _)| other == number).count(), 1, "{number} twice");
+        if let Verdict::Fails(errno) = verdict {
+            let expected = ERRNO | u32::try_from(*errno).unwrap_or(0);
+            assert_eq!(run(&code, ARCH, i64::from(*number), [0; 6]), expected, "call {number}");
+        }
+    }
+    let named = |number: u32| rules.iter().any(|(other, _)| *other == number);
+    for number in (0..=rules::NEWEST).filter(|number| !named(*number)) {
+        assert_eq!(run(&code, ARCH, i64::from(number), [0; 6]), ALLOW, "call {number}");
+    }
+}
+
+#[test]
 fn another_architecture_kills_whatever_the_call() {
-    let code = compile(&OPEN);
+    let code = compile(OPEN);
     for arch in [0, 0x4000_0003, 0x4000_0028, ARCH ^ 1] {
         assert_eq!(run(&code, arch, libc::SYS_read, [0; 6]), KILL);
     }
@@ -79,7 +100,12 @@ fn sockets_are_internet_through_the_proxy_or_connected_pairs() {
         check(CLOSED, libc::SYS_socket, socket(domain), EPERM);
         check(OPEN, libc::SYS_socket, socket(domain), if internet { ALLOW } else { EPERM });
         // The kernel reads an `int`: what stands above changes nothing.
-        check(OPEN, libc::SYS_socket, socket(domain | 1 << 32), if internet { ALLOW } else { EPERM });
+        check(
+            OPEN,
+            libc::SYS_socket,
+            socket(domain | 1 << 32),
+            if internet { ALLOW } else { EPERM },
+        );
     }
     let pair = |domain, kind| [domain, kind, 0, 0, 0, 0];
     for (domain, kind, expected) in [
@@ -142,11 +168,12 @@ fn arguments_decide_for_terminals_clones_memory_files_and_filters() {
 #[test]
 fn the_filter_fits_the_kernel_and_every_jump_stays_inside() {
     for surface in [CLOSED, OPEN] {
-        let code = compile(&surface);
+        let code = compile(surface);
         assert!(code.len() < 4096);
         for (at, step) in code.iter().enumerate() {
             if step.code & 7 == 5 {
-                assert!(at + 1 + usize::from(step.jt.max(step.jf)) < code.len());
+                let far = if step.code == JUMP { step.k as usize } else { 0 };
+                assert!(at + 1 + far.max(usize::from(step.jt.max(step.jf))) < code.len());
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use super::{Answer, Errno, address, answer, call, descriptor, plain, text};
 use libc::{c_int, c_long, c_void};
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 /// Every signal, as the kernel's set of 64 bits.
 pub(in crate::linux) const ALL_SIGNALS: u64 = u64::MAX;
@@ -55,10 +56,7 @@ pub(in crate::linux) unsafe fn execute(
     let flags = c_long::from(libc::AT_EMPTY_PATH);
     // SAFETY: the caller vouches for the arrays; the empty path is a valid string.
     let failed = unsafe {
-        call(
-            libc::SYS_execveat,
-            [file.into(), text(c""), argv as c_long, envp as c_long, flags],
-        )
+        call(libc::SYS_execveat, [file.into(), text(c""), argv as c_long, envp as c_long, flags])
     };
     failed.err().unwrap_or(Errno(libc::EIO))
 }
@@ -69,10 +67,7 @@ pub(in crate::linux) fn block_signals(set: u64) -> Answer<u64> {
     let into = (&raw mut before) as c_long;
     // SAFETY: both sets are the kernel's 8 bytes.
     unsafe {
-        call(
-            libc::SYS_rt_sigprocmask,
-            [libc::SIG_SETMASK.into(), address(&set), into, 8, 0],
-        )
+        call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK.into(), address(&set), into, 8, 0])
     }?;
     Ok(before)
 }
@@ -83,9 +78,7 @@ pub(in crate::linux) fn default_signals() {
     let default = [0_u64; 4];
     for signal in 1..=64 {
         // SAFETY: `default` is at least as large as the kernel's structure and only read.
-        let _ = unsafe {
-            call(libc::SYS_rt_sigaction, [signal, address(&default), 0, 8, 0])
-        };
+        let _ = unsafe { call(libc::SYS_rt_sigaction, [signal, address(&default), 0, 8, 0]) };
     }
 }
 
@@ -97,12 +90,31 @@ pub(in crate::linux) fn child_events() -> Answer<RawFd> {
     unsafe { call(libc::SYS_signalfd4, [-1, address(&set), 8, flags, 0]) }.map(descriptor)
 }
 
-/// Waits until one of the descriptors has something, without an end.
-pub(in crate::linux) fn poll(descriptors: &mut [libc::pollfd]) -> Answer {
+/// Waits until one of the descriptors has something, or for a time.
+pub(in crate::linux) fn poll(descriptors: &mut [libc::pollfd], most: Option<Duration>) -> Answer {
     let count = super::length(descriptors);
     let list = descriptors.as_mut_ptr() as c_long;
-    // SAFETY: `list` is valid for `count` entries; a null time and a null mask mean none.
-    unsafe { call(libc::SYS_ppoll, [list, count, 0, 0, 0]) }.map(drop)
+    let mut time = [0_i64; 2];
+    let mut until = 0;
+    if let Some(most) = most {
+        time = [i64::try_from(most.as_secs()).unwrap_or(i64::MAX), most.subsec_nanos().into()];
+        until = (&raw mut time) as c_long;
+    }
+    // SAFETY: `list` is valid for `count` entries, `until` is null or the kernel's `timespec` in
+    // `time`, which lives through the call; a null mask means none.
+    let polled = unsafe { call(libc::SYS_ppoll, [list, count, until, 0, 0]) };
+    std::hint::black_box(&time);
+    polled.map(drop)
+}
+
+/// Returns the time since some moment; it never goes back.
+pub(in crate::linux) fn now() -> Duration {
+    let mut time = [0_i64; 2];
+    let into = (&raw mut time) as c_long;
+    // SAFETY: `into` is the kernel's `timespec`, which it writes.
+    let _ = unsafe { call(libc::SYS_clock_gettime, [libc::CLOCK_MONOTONIC.into(), into, 0, 0, 0]) };
+    let [seconds, nanoseconds] = time;
+    Duration::new(seconds.unsigned_abs(), u32::try_from(nanoseconds).unwrap_or(0))
 }
 
 /// Returns the next child that ended or stopped: its number (0: none yet) and how.
@@ -213,11 +225,4 @@ pub(in crate::linux) fn send(socket: RawFd, bytes: &[u8], carried: Option<RawFd>
     let flags = c_long::from(libc::MSG_NOSIGNAL);
     // SAFETY: everything `message` points at lives through the call, which only reads it.
     unsafe { call(libc::SYS_sendmsg, [socket.into(), address(&message), flags, 0, 0]) }.map(drop)
-}
-
-/// Returns whether `path` can be reached from here.
-pub(in crate::linux) fn reach(path: &CStr) -> Answer {
-    let fd = super::open(libc::AT_FDCWD, path, libc::O_PATH, 0)?;
-    super::close(fd);
-    Ok(())
 }

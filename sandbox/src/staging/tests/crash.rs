@@ -1,10 +1,11 @@
 //! A crash after every single step ends in all of the old or all of the new.
 
-use super::support::{Place, everything};
+use super::support::{Place, everything, skip};
 use crate::staging::journal::Steps;
 use crate::staging::{Outcome, Stage, StagingError, Undo, recover, state::State};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 
 const SETUP: &str = "umask 022; mkdir -p d/e gone shut; echo a > d/f; echo b > d/e/g; \
@@ -25,9 +26,9 @@ fn trees() -> Option<(Tree, Tree)> {
 }
 
 /// Recovers until no crash comes in between any more; returns what became of the stage.
-fn recover_with(place: &Place, mut stops: Vec<usize>) -> Option<Outcome> {
+fn recover_with(place: &Place, mut crashes: Vec<usize>) -> Option<Outcome> {
     loop {
-        let mut steps = Steps { left: stops.pop() };
+        let mut steps = Steps { left: crashes.pop() };
         let state = State::open(&place.state).unwrap();
         match recover::run(&state, None, &mut steps) {
             Ok(all) if all.is_empty() && !place.leftovers().is_empty() => {
@@ -77,6 +78,35 @@ fn a_commit_that_crashes_after_any_step_is_finished_or_taken_back() {
         }
     }
     assert!(outcomes[0] > 5 && outcomes[1] > 10, "both ends were seen: {outcomes:?}");
+}
+
+#[test]
+fn the_same_holds_when_nothing_can_be_moved_to_the_state_directory() {
+    let name = "the state directory on another file system";
+    let Some((old, new)) = trees() else { return };
+    for stop in (0..).step_by(2) {
+        let mut place = Place::without_overlay(SETUP);
+        let Some(other) = other_file_system(&place) else {
+            return skip(name, "there is no second file system that can hold a stage");
+        };
+        place.state = other.path().join("state");
+        let crashed = commit(&place, stop);
+        let outcome = recover_with(&place, vec![stop % 5]);
+        check(&place, &old, &new, outcome, &format!("stop {stop}"));
+        if !crashed {
+            Undo::of(&place.state, &place.workspace).unwrap().apply().unwrap();
+            assert_eq!(place.tree(), old);
+            break;
+        }
+    }
+}
+
+/// Returns a directory from which nothing can be moved into the workspace.
+fn other_file_system(place: &Place) -> Option<tempfile::TempDir> {
+    let other = tempfile::tempdir_in("/dev/shm").ok()?;
+    let device = |path: &std::path::Path| std::fs::metadata(path).unwrap().dev();
+    let differs = device(other.path()) != device(&place.workspace);
+    (differs && Stage::create(&other.path().join("try"), &place.workspace).is_ok()).then_some(other)
 }
 
 #[test]

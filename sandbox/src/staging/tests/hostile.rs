@@ -94,7 +94,10 @@ fn what_was_shown_is_what_is_written() {
     for file in ["f", "n/x"] {
         fs::write(stage.upper().join(file), "evil\n").unwrap();
         let error = stage.commit(&changes, &Decision::all()).unwrap_err();
-        assert_eq!(error.to_string(), format!("the staged content of `{file}` is not what was shown"));
+        assert_eq!(
+            error.to_string(),
+            format!("the staged content of `{file}` is not what was shown")
+        );
         assert_eq!(place.tree(), before);
         fs::write(stage.upper().join(file), "good\n").unwrap();
     }
@@ -108,7 +111,11 @@ fn protected_names_are_flagged_however_they_are_reached() {
     let setup = "mkdir -p .git/hooks sub/deep/.git/hooks; echo a > .git/config; echo s > sub/s";
     let cases: [(&str, &str, &[&str]); 10] = [
         ("config", "echo x > .git/config", &[".git/config"]),
-        ("hook in an empty directory", "echo x > .git/hooks/pre-commit", &[".git/hooks/pre-commit"]),
+        (
+            "hook in an empty directory",
+            "echo x > .git/hooks/pre-commit",
+            &[".git/hooks/pre-commit"],
+        ),
         ("deleted", "rm -r .git", &[".git"]),
         ("deleted with its parent", "rm -r sub", &["sub"]),
         ("renamed parent", "mv sub other", &["other/deep/.git", "other/deep/.git/hooks", "sub"]),
@@ -135,6 +142,31 @@ fn protected_names_are_flagged_however_they_are_reached() {
 }
 
 #[test]
+fn a_bare_repository_is_flagged_however_it_is_completed() {
+    let cases: [(&str, &str, &[&str]); 4] = [
+        (
+            "mkdir -p n",
+            "mkdir -p n/objects n/refs n/hooks; echo x > n/HEAD; echo y > n/config; \
+             echo z > n/hooks/post-checkout; echo w > n/readme",
+            &["n/HEAD", "n/config", "n/hooks", "n/hooks/post-checkout", "n/objects", "n/refs"],
+        ),
+        ("mkdir objects refs", "echo x > HEAD; echo y > config", &["HEAD", "config"]),
+        ("mkdir objects refs; echo x > HEAD", "echo y > config", &["config"]),
+        ("mkdir objects", "echo x > HEAD; echo y > config", &[]),
+    ];
+    for (setup, script, expected) in cases {
+        let Some(place) = Place::new("bare repository", setup) else { return };
+        let (_stage, changes) = place.staged(script);
+        let flagged: Vec<String> = changes
+            .flagged()
+            .inspect(|change| assert!(change.flags().contains(&Flag::Repository)))
+            .map(|change| change.path().to_string())
+            .collect();
+        assert_eq!(flagged, expected, "{script}");
+    }
+}
+
+#[test]
 fn links_out_are_found_through_other_links() {
     let setup = "mkdir -p a/b x; ln -s /etc out; ln -s a/b near; ln -s x loop";
     let cases: [(&str, bool); 12] = [
@@ -154,8 +186,7 @@ fn links_out_are_found_through_other_links() {
     for (script, expected) in cases {
         let Some(place) = Place::new("links", setup) else { return };
         let (_stage, changes) = place.staged(script);
-        let found =
-            changes.iter().any(|change| change.flags().contains(&Flag::EscapingLink));
+        let found = changes.iter().any(|change| change.flags().contains(&Flag::EscapingLink));
         assert_eq!(found, expected, "{script}");
     }
 }
@@ -174,7 +205,15 @@ fn strange_names_are_kept_and_shown_harmlessly() {
     let shown: Vec<String> = changes.iter().map(|change| change.path().to_string()).collect();
     assert_eq!(
         shown,
-        [" ", "-rf", "back\\\\slash", "bad\\xffname", "esc\\u{1b}[2J", "new\\nline", "\\u{202e}gnp"]
+        [
+            " ",
+            "-rf",
+            "back\\\\slash",
+            "bad\\xffname",
+            "esc\\u{1b}[2J",
+            "new\\nline",
+            "\\u{202e}gnp"
+        ]
     );
     let json = serde_json::to_value(&changes).unwrap();
     assert_eq!(json["changes"][3]["path"]["hex"], "626164ff6e616d65");
@@ -207,7 +246,11 @@ fn too_much_is_an_error_and_goes_away_all_the_same() {
     let cases = [
         (wide, limits(|limits| limits.entries = 1000), "1000 entries"),
         (deep, limits(|_| {}), "128 levels of directories"),
-        ("head -c 3000 /dev/zero > z", limits(|limits| limits.content_bytes = 2000), "2000 bytes of content"),
+        (
+            "head -c 3000 /dev/zero > z",
+            limits(|limits| limits.content_bytes = 2000),
+            "2000 bytes of content",
+        ),
         (deep, limits(|limits| limits.path_bytes = 50), "50 bytes in a path"),
     ];
     for (script, limits, expected) in cases {

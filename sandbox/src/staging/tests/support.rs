@@ -1,6 +1,6 @@
 //! A workspace, a state directory and an overlay over both.
 
-use crate::staging::{Changes, Decision, RelPath, Stage, StagingError};
+use crate::staging::{Changes, Decision, RelPath, Stage, StagingError, dir};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -60,6 +60,14 @@ impl Place {
         Stage::create(&self.state, &self.workspace).unwrap()
     }
 
+    /// Runs a script in the workspace with the rights that one in the overlay has.
+    pub(crate) fn direct(&self, script: &str) {
+        let mut command = Command::new("unshare");
+        command.args(["-Ur", "sh", "-ec", script]).current_dir(&self.workspace);
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        assert!(status.unwrap().success(), "the script failed: {script}");
+    }
+
     /// Runs a script in an overlay over the workspace.
     pub(crate) fn run(&self, stage: &Stage, script: &str) {
         let status = mount(stage, &self.temp.path().join("merged"), script);
@@ -87,6 +95,16 @@ impl Place {
                 && !path.starts_with("undo/")
         };
         all.keys().filter(kept).cloned().collect()
+    }
+}
+
+/// A program can leave directories that their owner cannot remove as they are.
+impl Drop for Place {
+    fn drop(&mut self) {
+        let top = fs::File::open(self.temp.path()).unwrap();
+        for name in fs::read_dir(self.temp.path()).unwrap() {
+            let _ = dir::remove_all(&top, &name.unwrap().file_name());
+        }
     }
 }
 
@@ -125,6 +143,7 @@ pub(crate) fn mount(stage: &Stage, merged: &Path, script: &str) -> bool {
         .args([stage.workspace(), stage.upper(), stage.work(), merged])
         .arg(script)
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
         .status();
     status.is_ok_and(|status| status.success())
 }
@@ -133,9 +152,10 @@ pub(crate) fn tree(top: &Path) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     let mut waiting = vec![top.to_owned()];
     while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(&directory).unwrap() {
+        // What its owner cannot enter or read is seen as that.
+        for entry in fs::read_dir(&directory).into_iter().flatten() {
             let path = entry.unwrap().path();
-            let meta = fs::symlink_metadata(&path).unwrap();
+            let Ok(meta) = fs::symlink_metadata(&path) else { continue };
             let mode = meta.permissions().mode() & 0o7777;
             let kind = meta.file_type();
             let seen = if kind.is_dir() {
@@ -146,7 +166,7 @@ pub(crate) fn tree(top: &Path) -> BTreeMap<String, String> {
             } else if kind.is_fifo() {
                 format!("fifo {mode:o}")
             } else if kind.is_file() {
-                let content = fs::read(&path).unwrap();
+                let content = fs::read(&path).unwrap_or_else(|_| b"unreadable".to_vec());
                 let text = String::from_utf8_lossy(&content[..content.len().min(200)]).into_owned();
                 format!("file {mode:o} {} {text:?}", content.len())
             } else {
@@ -160,8 +180,7 @@ pub(crate) fn tree(top: &Path) -> BTreeMap<String, String> {
 }
 
 fn readable(name: &OsStr) -> String {
-    String::from_utf8(name.as_bytes().to_vec())
-        .unwrap_or_else(|_| format!("{name:?}"))
+    String::from_utf8(name.as_bytes().to_vec()).unwrap_or_else(|_| format!("{name:?}"))
 }
 
 fn can_mount() -> bool {

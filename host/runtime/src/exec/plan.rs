@@ -1,0 +1,189 @@
+//! What would run and what it would reach: for a person as a table, for a program as JSON, and for
+//! an approval as the part that is bound.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ringfence_approval::{Action, Argument, Draft, Exec, Executable, Nonce, Request};
+use ringfence_approval::terminal::quote;
+use ringfence_capability::{Kind, text};
+use ringfence_interfaces::http::AddressRules;
+use ringfence_policy::{Explanation, Verdicts};
+use ringfence_sandbox::{Enforcement, Program, SandboxExecutor, SandboxPlan, Status};
+use serde_json::{Value, json};
+
+use super::{ExecError, ExecOptions};
+
+/// One start of a native program that policy lets through to the question. Nothing ran yet.
+#[non_exhaustive]
+pub struct ExecPlan {
+    /// The opened and hashed program.
+    pub program: Program,
+    /// Its arguments, the name it is called by first.
+    pub argv: Vec<OsString>,
+    /// What it would reach.
+    pub sandbox: SandboxPlan,
+    /// What of that this system holds.
+    pub enforcement: Vec<Enforcement>,
+    /// What policy says about the command.
+    pub exec: Explanation,
+    /// What policy says about everything else.
+    pub verdicts: Verdicts,
+    /// What a person should know before saying yes.
+    pub notes: Vec<String>,
+    /// The toolchains that are shown to it.
+    pub toolchains: Vec<String>,
+    pub(super) environment: Vec<(String, OsString)>,
+    pub(super) addresses: AddressRules,
+    pub(super) executor: Arc<dyn SandboxExecutor>,
+    pub(super) options: ExecOptions,
+}
+
+impl ExecPlan {
+    /// Returns the request a person approves, made now: only the expiry and a random number in it
+    /// differ from the next one.
+    ///
+    /// # Errors
+    /// When the command is too long for a person to approve.
+    pub fn request(&self) -> Result<Request, ExecError> {
+        let program = &self.program;
+        let exec = Exec {
+            executable: Executable { path: program.path().into(), digest: program.digest() },
+            argv: self.argv.iter().map(|word| Argument::from(word.as_os_str())).collect(),
+            working_directory: self.sandbox.working_directory().into(),
+            environment: self.sandbox.environment().to_vec(),
+        };
+        let now = jiff::Timestamp::now();
+        let patience = jiff::SignedDuration::try_from(self.options.patience).unwrap_or_default();
+        let draft = Draft {
+            asker: self.options.asker.clone(),
+            signer: self.options.signer.clone(),
+            capability: self.exec.request.capability.to_string(),
+            action: Action::Exec(exec),
+            plan: self.bound(),
+            reason: self.options.reason.clone(),
+            expires: now.checked_add(patience + SLACK).unwrap_or(now),
+            nonce: Nonce::random()?,
+        };
+        Ok(draft.seal()?)
+    }
+
+    /// Returns what an approval is bound to beside the command: the sandbox plan, the hosts, and the
+    /// interpreter of a script.
+    fn bound(&self) -> Value {
+        let mut plan: Value =
+            serde_json::from_str(&self.sandbox.canonical_json()).unwrap_or(Value::Null);
+        let Value::Object(members) = &mut plan else { return Value::Null };
+        let hosts = self.hosts();
+        if !hosts.is_empty() {
+            members.insert("hosts".to_owned(), json!(hosts));
+        }
+        if !self.options.addresses.is_empty() {
+            members.insert("addresses".to_owned(), json!(self.options.addresses));
+        }
+        if let Some((path, digest)) = self.program.interpreter() {
+            let interpreter = json!({ "path": path.to_string_lossy(), "digest": digest.to_string() });
+            members.insert("interpreter".to_owned(), interpreter);
+        }
+        plan
+    }
+
+    /// Returns the hosts it may send requests to through the proxy, each with what kind of request.
+    pub fn hosts(&self) -> Vec<String> {
+        let http = |kind: Kind| matches!(kind, Kind::HttpRead | Kind::HttpWrite);
+        let granted = self.verdicts.granted.iter().map(|grant| &grant.capability);
+        granted.filter(|one| http(one.kind())).map(ToString::to_string).collect()
+    }
+
+    /// Returns what a person is warned of.
+    pub fn warnings(&self) -> Vec<String> {
+        let own = self.exec.warning.iter().map(|why| format!("`{}`: {why}", self.name()));
+        own.chain(self.notes.iter().cloned()).collect()
+    }
+
+    /// Returns the whole plan as JSON.
+    pub fn as_json(&self) -> Value {
+        let program = &self.program;
+        let subject = self.request().ok().map(|request| request.subject().to_string());
+        json!({
+            "program": { "path": shown(program.path()), "digest": program.digest().to_string() },
+            "argv": self.argv.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>(),
+            "subject": subject,
+            "plan": self.bound(),
+            "plan-digest": self.sandbox.digest().to_string(),
+            "enforcement": self.enforcement,
+            "exec": self.exec,
+            "granted": self.verdicts.granted.iter().map(|g| g.capability.to_string()).collect::<Vec<_>>(),
+            "refused": self.verdicts.refused,
+            "toolchains": self.toolchains,
+            "warnings": self.warnings(),
+        })
+    }
+
+    /// Returns the name of the program's file.
+    pub fn name(&self) -> String {
+        let name = self.program.path().file_name();
+        text::plain(&name.unwrap_or_default().to_string_lossy())
+    }
+}
+
+/// Between the end of a person's patience and the end of the request.
+const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+
+impl fmt::Display for ExecPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> =
+            self.argv.iter().map(|word| quote::word(&word.as_os_str().into())).collect();
+        row(f, "runs", &words.join(" "))?;
+        row(f, "program", &shown(self.program.path()))?;
+        row(f, "", &self.program.digest().to_string())?;
+        if let Some((path, digest)) = self.program.interpreter() {
+            row(f, "interpreter", &shown(path))?;
+            row(f, "", &digest.to_string())?;
+        }
+        let by = &self.exec.decided_by;
+        row(f, "decided by", &format!("{}: {} ({})", by.layer, by.rule, self.exec.verdict))?;
+        write!(f, "{}", self.sandbox)?;
+        for host in self.hosts() {
+            row(f, "through proxy", &host)?;
+        }
+        if !self.toolchains.is_empty() {
+            row(f, "toolchain", &self.toolchains.join(" "))?;
+        }
+        for refused in &self.verdicts.refused {
+            let by = &refused.decided_by;
+            row(f, "not given", &format!("{} ({}: {})", refused.request.capability, by.layer, by.reason))?;
+        }
+        for warning in self.warnings() {
+            row(f, "warning", &warning)?;
+        }
+        writeln!(f, "\nheld by this system:")?;
+        for rule in &self.enforcement {
+            let held = match &rule.status {
+                Status::Enforced => "yes".to_owned(),
+                Status::Partial(what) => format!("partly: {what}"),
+                Status::NotEnforced => "NO".to_owned(),
+            };
+            writeln!(f, "  {}: {held}", rule.rule)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ExecPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ExecPlan");
+        shown.field("program", &self.program).field("sandbox", &self.sandbox);
+        shown.finish_non_exhaustive()
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    writeln!(f, "{name:<15} {value}")
+}
+
+fn shown(path: &Path) -> String {
+    text::plain(&path.to_string_lossy())
+}

@@ -1,0 +1,123 @@
+//! The run itself: approved, checked again, recorded, started, waited for, recorded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ringfence_approval::Approver;
+use ringfence_interfaces::http::HttpRules;
+use ringfence_interfaces::proxy::ProxySummary;
+use ringfence_sandbox::{Command, Exit, Network};
+
+use super::proxy::{Rules, Serving};
+use super::record::{About, ExecLog};
+use super::{ExecError, ExecIo, ExecPlan, Executed, approve, record};
+use crate::record::run_id;
+use crate::{Host, RunError};
+
+#[cfg(target_os = "linux")]
+use super::staged::Staging;
+#[cfg(not(target_os = "linux"))]
+use super::unstaged::Staging;
+
+impl Host {
+    /// Asks `approver` about `plan`, runs the program and waits for its end.
+    ///
+    /// What it wrote is in [`Executed::staged`] and not in the workspace, unless writes are direct.
+    ///
+    /// # Errors
+    /// When nobody approves it, the program is no longer the approved one, the decision cannot be
+    /// recorded, or the sandbox cannot be built: in each case nothing ran. Also when the end cannot
+    /// be recorded; what the program wrote is then thrown away.
+    pub fn exec(
+        &self,
+        plan: ExecPlan,
+        approver: &dyn Approver,
+        io: ExecIo,
+    ) -> Result<Executed, RunError> {
+        let state = self.exec_state()?;
+        let log = ExecLog::new(About::of(&plan.options), Arc::clone(&self.log), &run_id()?);
+        let (approved, mut entries) = approve::ask(&plan, &state, approver, &log)?;
+        let request = approved.digest();
+        let ready = plan
+            .program
+            .verify()
+            .map_err(ExecError::from)
+            .and_then(|()| {
+                let now = jiff::Timestamp::now();
+                Ok(approved.redeem_exec(&plan.program.digest(), now).map(drop)?)
+            })
+            .and_then(|()| Staging::prepare(&plan, &state, &log, &mut entries));
+        let staging = match ready {
+            Ok(staging) => staging,
+            Err(error) => {
+                let error = RunError::from(error);
+                log.append_synced(&entries)?;
+                log.failed(record::target(&plan), &error.to_string())?;
+                return Err(error);
+            }
+        };
+        entries.push(log.starts(&plan, request));
+        log.append_synced(&entries)?;
+        run(plan, staging, io, &log)
+    }
+
+    pub(super) fn exec_state(&self) -> Result<PathBuf, RunError> {
+        Ok(self.places.state().ok_or(ExecError::NoState)?.to_owned())
+    }
+}
+
+/// Starts the program and waits. Everything from here on is what was approved.
+fn run(
+    plan: ExecPlan,
+    staging: Staging,
+    io: ExecIo,
+    log: &ExecLog,
+) -> Result<Executed, RunError> {
+    let (began, target) = (Instant::now(), record::target(&plan));
+    let done = started(plan, &staging, io, log);
+    let duration = began.elapsed();
+    let (exit, network) = match done {
+        Ok(done) => done,
+        Err(error) => {
+            let error = RunError::from(error);
+            log.failed(target, &error.to_string())?;
+            return Err(error);
+        }
+    };
+    log.ended(target, exit, duration, network.as_ref())?;
+    let staged = staging.ended(log)?;
+    Ok(Executed { exit, run: log.run().to_owned(), duration, network, staged })
+}
+
+fn started(
+    plan: ExecPlan,
+    staging: &Staging,
+    io: ExecIo,
+    log: &ExecLog,
+) -> Result<(Exit, Option<ProxySummary>), ExecError> {
+    let ExecPlan { program, argv, environment, sandbox, executor, options, .. } = plan;
+    let command = Command {
+        program,
+        argv,
+        environment: environment.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+        stdio: io.stdio,
+        stage: staging.dirs(),
+        deadline: options.deadline,
+    };
+    let mut running = executor.spawn(&sandbox, command)?;
+    // Without a listener the program has no network.
+    let listener = running.take_listener().filter(|_| sandbox.network() == Network::Proxy);
+    let rules = || Rules {
+        hosts: HttpRules::from_grants(&plan.verdicts.granted),
+        addresses: plan.addresses,
+        limits: options.network,
+    };
+    let serving = listener.map(|listener| Serving::start(listener, rules(), log)).transpose()?;
+    if let Some(started) = io.started {
+        started(running.killer()?);
+    }
+    let exit = running.wait();
+    let network = serving.map(Serving::stop).transpose();
+    Ok((exit?, network?))
+}
