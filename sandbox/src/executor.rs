@@ -93,7 +93,8 @@ pub struct StageDirs {
 pub trait Running: Send {
     /// Waits for the end, or kills everything at the deadline.
     ///
-    /// When this returns, no process of the run is left. Asking again gives the same answer.
+    /// When this returns, the program and all it started are gone and collected. Asking again gives
+    /// the same answer.
     ///
     /// # Errors
     /// [`SandboxError::Wait`] when the system does not say how it ended; everything is killed.

@@ -1,8 +1,14 @@
 //! The arguments, with the help a person reads.
 
+mod exec;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+pub(crate) use exec::{
+    Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, WriteRule,
+};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
@@ -84,6 +90,12 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Show what a plugin would be granted under a profile, and the rule behind each decision
     Explain(Explain),
+    /// Run a native program in an OS sandbox, after you approved exactly that
+    #[command(after_help = exec::EXEC_EXAMPLES)]
+    Exec(Exec),
+    /// See, answer and take back what asks for your approval
+    #[command(after_help = exec::APPROVALS_EXAMPLES)]
+    Approvals(Approvals),
     /// Read and check the log of what was decided and done
     Audit(Audit),
     /// Show the profiles, and check policy files

@@ -1,7 +1,9 @@
 //! One module per command.
 
+mod approvals;
 mod audit;
 mod doctor;
+mod exec;
 mod explain;
 mod inspect;
 mod policy;
@@ -21,6 +23,8 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Serve(serve) => serve::serve(&serve, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),
+        Command::Exec(exec) => exec::exec(exec, global, printer),
+        Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),
         Command::Policy(policy) => policy::policy(policy.command, printer),
         Command::Doctor => Ok(doctor::doctor(global, printer)),

@@ -51,7 +51,8 @@ mod session;
 pub use builder::HostBuilder;
 pub use error::RunError;
 pub use exec::{
-    ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Staged, Toolchains,
+    ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Staged, Started,
+    Toolchains,
 };
 pub use exports::Export;
 pub use host::{Host, Plan};

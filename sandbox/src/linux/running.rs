@@ -17,7 +17,7 @@ use rustix::process::{WaitId, WaitIdOptions};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A started sandbox.
@@ -27,7 +27,6 @@ pub(super) struct LinuxRun {
     terminal: Option<Terminal>,
     deadline: Option<Instant>,
     exit: Option<Exit>,
-    reaps: bool,
 }
 
 /// The first process of a sandbox and the socket to it.
@@ -63,8 +62,8 @@ pub(super) fn start(
         .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
     drop((theirs, held));
     let handle = Arc::new(Handle { process, socket: ours });
-    let mut run = LinuxRun { handle, listener: None, terminal, deadline, exit: None, reaps: true };
-    run.reaps = !without.has(Protection::Reaper);
+    let mut run = LinuxRun { handle, listener: None, terminal, deadline, exit: None };
+    sweep();
     loop {
         match run.handle.hear() {
             Ok(Some((Message::Started, _))) => return Ok(run),
@@ -134,6 +133,31 @@ impl Handle {
     }
 }
 
+/// First processes that had said everything but were not gone yet.
+static LEAVING: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
+/// Collects the ones that are gone by now.
+fn sweep() {
+    LEAVING.lock().unwrap_or_else(PoisonError::into_inner).retain(|process| !is_gone(process));
+}
+
+fn is_gone(process: &OwnedFd) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    // An error means that somebody else has collected it.
+    !matches!(rustix::process::waitid(WaitId::PidFd(process.as_fd()), options), Ok(None))
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if is_gone(&self.process) {
+            return;
+        }
+        if let Ok(process) = self.process.try_clone() {
+            LEAVING.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+        }
+    }
+}
+
 /// A second hold on a run.
 struct Remote(Arc<Handle>);
 
@@ -173,16 +197,10 @@ impl LinuxRun {
             return Ok(Exit::TimedOut);
         }
         match self.handle.hear().map_err(wait)? {
-            Some((Message::Ended(status), _)) => {
-                if self.reaps {
-                    self.handle.reap();
-                }
-                Ok(exit(status))
-            }
-            Some((Message::Expired, _)) => {
-                self.handle.reap();
-                Ok(Exit::TimedOut)
-            }
+            // The first process collected everything before it said so; all it still does is to
+            // go, and waiting for the kernel to take its namespaces apart helps nobody.
+            Some((Message::Ended(status), _)) => Ok(exit(status)),
+            Some((Message::Expired, _)) => Ok(Exit::TimedOut),
             Some(_) => Err(wait(Errno(libc::EPROTO))),
             // Killed from outside.
             None => {
@@ -248,6 +266,7 @@ impl Running for LinuxRun {
 impl Drop for LinuxRun {
     fn drop(&mut self) {
         if self.exit.is_some() {
+            sweep();
             return;
         }
         let _ = self.handle.kill();

@@ -1,7 +1,7 @@
 //! Carries out operations so that a crash at any point leaves all of them or none.
 //!
-//! Everything is built in a private directory at the top of the workspace, the workshop, where every
-//! operation has a slot. Then each operation is one rename that takes what was there into the slot,
+//! Everything is built in a private directory at the top of the workspace, the workshop, where
+//! every operation has a slot. Then each operation is one rename that takes what was there into the slot,
 //! where it is checked once more: what somebody put there in the meantime is put back and
 //! everything is undone. The state of a slot tells whether its operation was done.
 

@@ -108,3 +108,40 @@ fn nothing_is_left_in_the_workspace_or_in_tmp() {
     assert!(!Path::new("/dev/shm/ringfence-residue").exists());
     assert_eq!(std::fs::read_dir(case.workspace()).unwrap().count(), 0);
 }
+
+/// The environment variable that makes the next test the host that is killed.
+const HOST: &str = "RINGFENCE_TEST_HOST";
+
+#[test]
+fn the_sandbox_dies_with_a_killed_host() {
+    if let Ok(mark) = std::env::var(HOST) {
+        // This is the host: it starts a sandbox, says so, and is killed while it waits.
+        let case = Case::new();
+        let line = format!("setsid sleep 5000.{mark} & echo up; trap '' HUP TERM; sleep 6000.{mark}");
+        let mut command = case.command("/bin/sh", &["sh", "-c", &line]);
+        command.stdio[1] = Stdio::Inherit;
+        command.deadline = None;
+        case.executor().spawn(&case.plan(), command).unwrap().wait().unwrap();
+        return;
+    }
+    let mark = mark();
+    let mut host = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "ends::the_sandbox_dies_with_a_killed_host"])
+        .env(HOST, &mark)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = host.stdout.take().unwrap();
+    let mut said = String::new();
+    while !said.contains("up\n") {
+        let mut byte = [0];
+        output.read_exact(&mut byte).unwrap();
+        said.push(char::from(byte[0]));
+    }
+    assert!(runs(&mark));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    // The output ends when the last process of the sandbox has let go of it.
+    output.read_to_end(&mut Vec::new()).unwrap();
+    assert!(!runs(&mark));
+}

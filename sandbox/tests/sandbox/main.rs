@@ -13,7 +13,9 @@
 mod ends;
 mod files;
 mod kernel;
+mod missing;
 mod network;
 mod runs;
 mod setup;
 mod staged;
+mod terminals;

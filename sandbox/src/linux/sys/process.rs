@@ -72,11 +72,11 @@ pub(in crate::linux) fn block_signals(set: u64) -> Answer<u64> {
     Ok(before)
 }
 
-/// Gives every signal its default action again.
+/// Gives every ordinary signal its default action again: what the host ignores is not passed on.
 pub(in crate::linux) fn default_signals() {
     // The kernel's `struct sigaction`: handler, flags, restorer where there is one, mask.
     let default = [0_u64; 4];
-    for signal in 1..=64 {
+    for signal in 1..32 {
         // SAFETY: `default` is at least as large as the kernel's structure and only read.
         let _ = unsafe { call(libc::SYS_rt_sigaction, [signal, address(&default), 0, 8, 0]) };
     }

@@ -12,7 +12,9 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// What mounts the overlay in a mount namespace of its own and runs the script in it.
-const MOUNT: &str = r#"mount -t overlay overlay -o "userxattr,lowerdir=$1,upperdir=$2,workdir=$3" "$4" && cd "$4" && exec sh -c "$5""#;
+const MOUNT: &str = r#"mount -t overlay overlay -o "userxattr,lowerdir=$1,upperdir=$2,workdir=$3" "$4"
+cd "$4"
+exec sh -c "$5""#;
 
 /// A place for one test.
 pub(crate) struct Place {

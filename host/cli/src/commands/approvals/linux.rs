@@ -1,0 +1,297 @@
+//! What the commands of `approvals` do. An answer given here is in the audit log before it holds.
+
+use std::time::Duration;
+
+use ringfence::approval::socket::{self, Change, Pending, Watch};
+use ringfence::approval::terminal::{self, quote};
+use ringfence::approval::{
+    Answer, Asked, By, Channel, Effect, Expected, Lease, LeaseState, Place, Prompt,
+    Request, Scope, ShortId, Store,
+};
+use ringfence::Diagnostic;
+use ringfence_audit::{Approval, AuditLog, Decision, Durability, Entry, How};
+use ringfence_capability::{ArgvPattern, Origin};
+use serde_json::{Value, json};
+
+use super::place;
+use crate::args::{ApprovalsCommand, Global};
+use crate::commands::exec;
+use crate::error::CliError;
+use crate::places;
+use crate::print::Printer;
+
+/// How wide a list is.
+const COLUMNS: usize = 78;
+/// How long a request is looked at before it is shown again.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+fn room(error: impl Diagnostic + 'static) -> CliError {
+    CliError::Room(Box::new(error))
+}
+
+/// `ringfence approvals`.
+pub(crate) fn approvals(
+    command: ApprovalsCommand,
+    global: &Global,
+    printer: &Printer,
+) -> Result<u8, CliError> {
+    let place = place(global)?;
+    let open = || Store::open(&place, Box::new(jiff::Timestamp::now)).map_err(room);
+    match command {
+        ApprovalsCommand::Watch => watch(&place, printer),
+        ApprovalsCommand::List { all } => list(&place, &open()?, all, printer),
+        ApprovalsCommand::Approve { id, r#for, always, matching } => {
+            let answer = yes(r#for.as_deref(), always, matching.as_deref())?;
+            give(&id, &answer, &place, &open()?, global, printer)
+        }
+        ApprovalsCommand::Deny { id, always } => {
+            let answer = if always { Answer::DenyAlways } else { Answer::Deny };
+            give(&id, &answer, &place, &open()?, global, printer)
+        }
+        ApprovalsCommand::Revoke { id: Some(id), .. } => {
+            let id = id.parse().map_err(room)?;
+            record(global, Entry::new("approval.revoke").approved(
+                Approval::new(How::Revoked).by(Channel::Command.name()).under(&id_text(&id)),
+            ))?;
+            let lease = open()?.revoke(&id).map_err(room)?;
+            done(printer, &format!("revoked {}", line_of(&lease)), &lease_json(&lease));
+            Ok(0)
+        }
+        ApprovalsCommand::Revoke { id: None, .. } => {
+            record(global, Entry::new("approval.revoke-all").approved(
+                Approval::new(How::Revoked).by(Channel::Command.name()),
+            ))?;
+            let count = open()?.revoke_all().map_err(room)?;
+            done(printer, &format!("revoked {count}"), &json!({ "revoked": count }));
+            Ok(0)
+        }
+    }
+}
+
+fn id_text(id: &ringfence::approval::LeaseId) -> String {
+    id.to_string()
+}
+
+fn done(printer: &Printer, text: &str, value: &Value) {
+    if printer.is_json() {
+        printer.value(&json!({ "ok": true, "result": value }));
+    } else {
+        printer.line(text);
+    }
+}
+
+/// Returns the yes these flags say.
+fn yes(span: Option<&str>, always: bool, matching: Option<&str>) -> Result<Answer, CliError> {
+    let pattern = matching.map(str::parse::<ArgvPattern>).transpose()?;
+    if always {
+        return Ok(Answer::Always { pattern });
+    }
+    let Some(text) = span else { return Ok(Answer::Once) };
+    let time = terminal::span(text).and_then(|span| jiff::Timestamp::now().checked_add(span).ok());
+    let time = time.ok_or_else(|| {
+        CliError::Usage(format!("`--for {text}` is no time such as `8h` or `7d`, of a year at most"))
+    })?;
+    Ok(Answer::Until { time })
+}
+
+/// Gives an answer: to the host that waits, or ahead for the next time.
+fn give(
+    id: &str,
+    answer: &Answer,
+    place: &Place,
+    store: &Store,
+    global: &Global,
+    printer: &Printer,
+) -> Result<u8, CliError> {
+    let id: ShortId = id.parse().map_err(room)?;
+    let waiting = socket::pending(place).map_err(room)?;
+    let waiting = waiting.into_iter().find(|one| one.request.short_id() == id);
+    let asked = || -> Result<Option<Asked>, CliError> {
+        let all = store.asked().map_err(room)?;
+        Ok(all.into_iter().find(|one| one.request.short_id() == id))
+    };
+    let (request, is_waiting) = match waiting {
+        Some(waiting) => (waiting.request, true),
+        None => {
+            let unknown = || CliError::Usage(format!(
+                "no request `{id}` waits or was refused in the last day; `ringfence approvals list` \
+                 shows them"
+            ));
+            (asked()?.ok_or_else(unknown)?.request, false)
+        }
+    };
+    if !printer.is_json() {
+        printer.note(&shown(&request)?);
+    }
+    record(global, answered(&request, answer))?;
+    let lease = if is_waiting {
+        socket::answer(place, &request.digest(), answer).map_err(room)?;
+        None
+    } else {
+        let expected = Expected::Digest(request.digest());
+        store.answer(&id, answer, expected, By::me(Channel::Command)).map_err(room)?
+    };
+    let text = match (&lease, is_waiting, answer.allows()) {
+        (_, true, true) => "approved; it runs now".to_owned(),
+        (_, true, false) | (None, false, false) => "denied".to_owned(),
+        (Some(lease), _, _) => line_of(lease),
+        (None, false, true) => "approved".to_owned(),
+    };
+    done(printer, &text, &json!({
+        "request": request.digest().to_string(),
+        "answer": answer.name(),
+        "waiting": is_waiting,
+        "lease": lease.as_ref().map(lease_json),
+    }));
+    Ok(0)
+}
+
+fn shown(request: &Request) -> Result<String, CliError> {
+    terminal::render(request, &Prompt::waiting(PATIENCE), COLUMNS).map_err(room)
+}
+
+/// Answers requests as they come, until Ctrl-C.
+fn watch(place: &Place, printer: &Printer) -> Result<u8, CliError> {
+    let mut watch = Watch::open(place).map_err(room)?;
+    if exec::tty().is_none() {
+        return Err(CliError::Usage(
+            "`watch` asks at a terminal and there is none; use `approvals list` and `approvals \
+             approve`"
+                .to_owned(),
+        ));
+    }
+    printer.note("waiting for requests; Ctrl-C ends it");
+    loop {
+        match watch.next(Duration::from_mins(1)).map_err(room)? {
+            Some(Change::Waiting(pending)) => one(place, &pending, printer),
+            Some(Change::Gone(_)) | None => {}
+        }
+    }
+}
+
+fn one(place: &Place, pending: &Pending, printer: &Printer) {
+    let Some(tty) = exec::tty() else { return };
+    let mut prompt = pending.prompt.clone();
+    prompt.patience = PATIENCE;
+    let answered = exec::terminal(tty)
+        .ask(&pending.request, &prompt)
+        .and_then(|answer| socket::answer(place, &pending.request.digest(), &answer));
+    match answered {
+        Ok(()) => printer.note("answered"),
+        Err(error) => printer.note(&format!("not answered: {error}")),
+    }
+}
+
+fn list(place: &Place, store: &Store, all: bool, printer: &Printer) -> Result<u8, CliError> {
+    let waiting = socket::pending(place).map_err(room)?;
+    let asked = store.asked().map_err(room)?;
+    let leases = store.list().map_err(room)?;
+    let leases: Vec<_> =
+        leases.iter().filter(|lease| all || lease.state == LeaseState::Holds).collect();
+    if printer.is_json() {
+        printer.value(&json!({
+            "waiting": waiting.iter().map(|one| request_json(&one.request)).collect::<Vec<_>>(),
+            "asked": asked.iter().map(|one| request_json(&one.request)).collect::<Vec<_>>(),
+            "answers": leases.iter().map(|lease| lease_json(lease)).collect::<Vec<_>>(),
+        }));
+        return Ok(0);
+    }
+    let requests = |title: &str, requests: Vec<&Request>| {
+        if !requests.is_empty() {
+            printer.line(title);
+        }
+        for request in requests {
+            let what = terminal::summary(request, COLUMNS - 16);
+            printer.line(&format!("  {}  {what}", request.short_id()));
+        }
+    };
+    requests("waiting for an answer:", waiting.iter().map(|one| &one.request).collect());
+    requests("refused because nobody could be asked:", asked.iter().map(|one| &one.request).collect());
+    if !leases.is_empty() {
+        printer.line("answers:");
+    }
+    for lease in &leases {
+        printer.line(&format!("  {}", line_of(lease)));
+    }
+    if waiting.is_empty() && asked.is_empty() && leases.is_empty() {
+        printer.note("nothing waits and nothing is kept");
+    }
+    Ok(0)
+}
+
+fn line_of(lease: &Lease) -> String {
+    let effect = if lease.effect == Effect::Allow { "allow" } else { "deny " };
+    let how = match &lease.scope {
+        Scope::Exact | Scope::Deed => String::new(),
+        Scope::Pattern(pattern) => {
+            format!(", whenever it matches {}", quote::word(&pattern.to_string().as_str().into()))
+        }
+    };
+    let until = lease.expires.map(|time| format!(", until {time}")).unwrap_or_default();
+    let uses = lease.uses_left.map(|left| format!(", {left} uses left")).unwrap_or_default();
+    let state = state(lease);
+    let what = terminal::summary(&lease.request, COLUMNS - 16);
+    format!("{}  {effect} {what}{how}{until}{uses} ({state}, by {})", lease.id, lease.by)
+}
+
+fn state(lease: &Lease) -> &'static str {
+    match lease.state {
+        LeaseState::Holds => "holds",
+        LeaseState::Expired => "expired",
+        LeaseState::UsedUp => "used up",
+        LeaseState::Revoked => "revoked",
+    }
+}
+
+fn request_json(request: &Request) -> Value {
+    json!({
+        "id": request.short_id().to_string(),
+        "digest": request.digest().to_string(),
+        "subject": request.subject().to_string(),
+        "request": serde_json::from_slice::<Value>(request.as_bytes()).unwrap_or(Value::Null),
+    })
+}
+
+fn lease_json(lease: &Lease) -> Value {
+    json!({
+        "id": lease.id.to_string(),
+        "effect": if lease.effect == Effect::Allow { "allow" } else { "deny" },
+        "state": state(lease),
+        "summary": terminal::summary(&lease.request, 200),
+        "subject": lease.request.subject().to_string(),
+        "expires": lease.expires.map(|time| time.to_string()),
+        "uses": lease.uses,
+        "uses-left": lease.uses_left,
+        "created": lease.created.to_string(),
+        "by": lease.by.to_string(),
+    })
+}
+
+/// Returns the record of an answer given here.
+fn answered(request: &Request, answer: &Answer) -> Entry {
+    let (how, decision) = match answer {
+        Answer::Once => (How::Once, Decision::Allow),
+        Answer::ForThisRun => (How::Run, Decision::Allow),
+        Answer::Until { .. } | Answer::Always { .. } => (How::Lease, Decision::Allow),
+        Answer::Deny | Answer::DenyAlways => (How::Denied, Decision::Forbid),
+    };
+    let approval = Approval::new(how).by(Channel::Command.name());
+    Entry::new("approval.answer")
+        .for_request(request.digest())
+        .approved(approval)
+        .decided(decision, "approvals", &Origin::BuiltIn, answer.name())
+}
+
+/// Writes one record, on the disk when this returns.
+fn record(global: &Global, entry: Entry) -> Result<(), CliError> {
+    let state = places::state(global)?;
+    let fail = |source| CliError::File {
+        what: "state directory",
+        path: state.display().to_string(),
+        source,
+    };
+    let dir = cap_std::fs::Dir::open_ambient_dir(&state, cap_std::ambient_authority());
+    let log = AuditLog::open(&dir.map_err(fail)?, "audit.jsonl", ringfence_audit::Timestamp::now);
+    let log = log.map_err(room)?;
+    log.append_all(&[entry], Durability::Synced).map(drop).map_err(room)
+}
