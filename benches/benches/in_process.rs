@@ -84,6 +84,7 @@ impl Parts {
             effects: Arc::clone(effects),
             http: HttpHooks::new(HttpConfig::new(rules, Arc::clone(meter), Arc::clone(effects))),
             kv: KvCtx::new(grants, PathBuf::new(), Arc::clone(meter), Arc::clone(effects)),
+            programs: None,
             args: Vec::new(),
             env: Vec::new(),
             config: Vec::new(),

@@ -13,6 +13,7 @@ mod drive;
 mod files;
 mod ground;
 mod kernel;
+mod launch;
 mod limits;
 mod network;
 mod outcome;

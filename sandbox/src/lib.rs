@@ -14,6 +14,8 @@
     reason = "this is the room that opens files and starts processes for a sandbox"
 )]
 
+#[cfg(target_os = "linux")]
+pub mod attack;
 mod error;
 mod executor;
 #[cfg(target_os = "linux")]

@@ -86,6 +86,16 @@ impl Program {
         self.interpreter.as_ref().map_or(Ok(()), |inner| inner.image.verify())
     }
 
+    /// Returns the same opened file once more, without reading it again.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn again(&self) -> Result<Self, SandboxError> {
+        let image = self.image.again()?;
+        let interpreter = self.interpreter.as_ref().map(|inner| {
+            Ok(Interpreter { image: inner.image.again()?, argument: inner.argument.clone() })
+        });
+        Ok(Self { image, interpreter: interpreter.transpose()? })
+    }
+
     pub(crate) fn script(&self) -> Option<(&Image, &Interpreter)> {
         self.interpreter.as_ref().map(|inner| (&self.image, inner))
     }
@@ -97,6 +107,13 @@ impl Program {
 }
 
 impl Image {
+    #[cfg(target_os = "linux")]
+    fn again(&self) -> Result<Self, SandboxError> {
+        let fail = |source| SandboxError::Program { path: self.path.clone(), source };
+        let file = self.file.try_clone().map_err(fail)?;
+        Ok(Self { file, path: self.path.clone(), digest: self.digest })
+    }
+
     fn open(path: &Path) -> Result<(Self, Vec<u8>), SandboxError> {
         let fail = |source| SandboxError::Program { path: path.to_owned(), source };
         let kind = |why| Err(SandboxError::ProgramKind { path: path.to_owned(), why });
@@ -196,7 +213,7 @@ mod tests {
             ("true", "a program is named by its absolute path"),
             ("/usr", "it is not a plain file"),
             ("/dev/null", "it is not a plain file"),
-            ("/etc/hostname", "it is not an executable file of at most 2 GiB"),
+            ("/etc/passwd", "it is not an executable file of at most 2 GiB"),
         ] {
             match Program::open(Path::new(path)) {
                 Err(SandboxError::ProgramKind { why: said, .. }) => assert_eq!(said, why, "{path}"),

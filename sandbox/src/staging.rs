@@ -17,6 +17,7 @@ mod changes;
 mod diff;
 mod dir;
 mod error;
+mod flush;
 mod journal;
 mod links;
 mod names;

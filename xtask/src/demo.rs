@@ -26,6 +26,12 @@ const MAX_LINE_SHOWN: usize = 400;
 /// What stands for the scratch directory in the script.
 const SCRATCH: &str = "{scratch}";
 
+/// What stands for the digest that the last refused action would be approved by.
+const APPROVAL: &str = "{approval}";
+
+/// What stands before that digest in a refusal.
+const APPROVE: &str = "--approve sha256:";
+
 /// The test guests that take part.
 const GUESTS: &[&str] = &["env-probe", "loop-guest"];
 
@@ -94,9 +100,10 @@ fn play(workspace: &Workspace, script: &Script) -> Result<(), Failure> {
     for plugin in &script.plugin {
         lay_out(workspace, &scratch.path, plugin)?;
     }
+    let mut approval = String::new();
     for (number, step) in script.step.iter().enumerate() {
         let mut command = Command::new(workspace.binary());
-        command.args(arguments(step, &scratch.path)).current_dir(workspace.root());
+        command.args(arguments(step, &scratch.path, &approval)).current_dir(workspace.root());
         command.env("RINGFENCE_STATE_DIR", scratch.path.join("state")).env("NO_COLOR", "1");
         command.env("RINGFENCE_CACHE_DIR", scratch.path.join("cache"));
         let place = format!("{}/{}", number + 1, script.step.len());
@@ -106,6 +113,7 @@ fn play(workspace: &Workspace, script: &Script) -> Result<(), Failure> {
         let took = stages::shown(step_started.elapsed());
         show(&output);
         verdict(step, &output)?;
+        approval = asked(&output).unwrap_or(approval);
         let total = stages::shown(started.elapsed());
         println!("    (exit code {} as expected, in {took}; {total} so far)", step.exit);
     }
@@ -158,10 +166,19 @@ fn lay_out(workspace: &Workspace, scratch: &Path, plugin: &Laid) -> Result<(), F
     Ok(())
 }
 
-/// Returns the arguments with the scratch directory filled in.
-fn arguments(step: &Step, scratch: &Path) -> Vec<String> {
+/// Returns the arguments with the scratch directory and the digest to approve filled in.
+fn arguments(step: &Step, scratch: &Path, approval: &str) -> Vec<String> {
     let scratch = scratch.to_string_lossy();
-    step.args.iter().map(|argument| argument.replace(SCRATCH, &scratch)).collect()
+    let filled = |argument: &String| argument.replace(SCRATCH, &scratch).replace(APPROVAL, approval);
+    step.args.iter().map(filled).collect()
+}
+
+/// Returns the digest by which the action that a step was refused can be approved.
+fn asked(output: &Output) -> Option<String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let hex = text.split(APPROVE).nth(1)?;
+    let end = hex.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(hex.len());
+    Some(format!("sha256:{}", &hex[..end]))
 }
 
 /// Prints what a step wrote, data first, indented and cut to a readable length.
@@ -251,9 +268,21 @@ mod tests {
         let step: Step = toml::from_str("shows = \"s\"\nargs = [\"{scratch}/a\", \"b\"]").unwrap();
         let path = scratch.path.clone();
         assert!(path.is_dir());
-        assert_eq!(arguments(&step, &path), [format!("{}/a", path.display()), "b".to_owned()]);
+        assert_eq!(arguments(&step, &path, ""), [format!("{}/a", path.display()), "b".to_owned()]);
         drop(scratch);
         assert!(!path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_was_refused_can_be_approved_in_a_later_step() {
+        let refused = output(3, "", "hint: run `ringfence exec --approve sha256:0aF3 -- true`");
+        let step: Step =
+            toml::from_str("shows = \"s\"\nargs = [\"--approve\", \"{approval}\"]").unwrap();
+        let approval = asked(&refused).unwrap();
+        let filled = arguments(&step, Path::new("/"), &approval);
+        assert_eq!(filled, ["--approve", "sha256:0aF3"]);
+        assert_eq!(asked(&output(3, "", "nobody said how")), None);
     }
 
     #[test]

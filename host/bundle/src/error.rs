@@ -61,6 +61,12 @@ pub enum BundleError {
         /// The path, as the operator named it.
         path: String,
     },
+    /// The component a manifest names is not there.
+    #[error("`{path}`, which `plugin.toml` names as the component, is not there")]
+    NoComponent {
+        /// The path, as the operator would name it.
+        path: String,
+    },
     /// A manifest that cannot be used; the source says why.
     #[error("{file}:{line}:{column}: the manifest cannot be used")]
     Manifest {
@@ -118,6 +124,7 @@ impl Diagnostic for BundleError {
             Self::WrongKind { .. } => "bundle::wrong-kind",
             Self::Packed { .. } => "bundle::packed",
             Self::NoManifest { .. } => "bundle::no-manifest",
+            Self::NoComponent { .. } => "bundle::no-component",
             Self::Manifest { .. } => "bundle::manifest",
             Self::Invalid { .. } => "bundle::invalid-component",
             Self::TooComplex { .. } => "bundle::too-complex",
@@ -148,6 +155,9 @@ impl Diagnostic for BundleError {
             Self::NoManifest { .. } => {
                 "write a `plugin.toml`, or name the `.wasm` file to run it without requests"
                     .to_owned()
+            }
+            Self::NoComponent { .. } => {
+                "build the plugin, or correct `component` in its `plugin.toml`".to_owned()
             }
             Self::Manifest { problem, .. } => return problem.hint(),
             Self::Invalid { .. } => "build it again; the file may be damaged".to_owned(),

@@ -66,6 +66,7 @@ const SOCKET: ImportClass = ImportClass::Needs(&[Kind::Socket]);
 const CLOCK: ImportClass = ImportClass::Needs(&[Kind::Clock]);
 const RANDOM: ImportClass = ImportClass::Needs(&[Kind::Random]);
 const KV: ImportClass = ImportClass::Needs(&[Kind::Kv]);
+const EXEC: ImportClass = ImportClass::Needs(&[Kind::Exec]);
 const STORE: ImportClass = ImportClass::Needs(&[Kind::Config]);
 const BASE: ImportClass = ImportClass::Baseline;
 const LATER: ImportClass = ImportClass::HostInterface;
@@ -95,12 +96,8 @@ const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
     ("wasi:keyvalue", KEYVALUE, &["store", "atomics", "batch"], KV),
     ("wasi:config", CONFIG, &["store"], STORE),
     ("ringfence:host", OURS, &["log", "progress", "limits"], BASE),
-    (
-        "ringfence:host",
-        OURS,
-        &["model", "tools", "agents", "mailbox", "ask-approval", "exec"],
-        LATER,
-    ),
+    ("ringfence:host", OURS, &["exec"], EXEC),
+    ("ringfence:host", OURS, &["model", "tools", "agents", "mailbox", "ask-approval"], LATER),
     ("ringfence:plugin", OURS, &["types"], BASE),
 ];
 
@@ -196,6 +193,8 @@ mod tests {
             ("wasi:config/store@0.2.1", newer("0.2.0-rc.1")),
             ("ringfence:host/log@0.1.0", BASE),
             ("ringfence:host/log@0.2.0", newer("0.1.x")),
+            ("ringfence:host/exec@0.1.0", EXEC),
+            ("ringfence:host/exec@0.2.0", newer("0.1.x")),
             ("ringfence:host/model@0.1.0", LATER),
             ("ringfence:plugin/types@0.1.0", BASE),
             ("wasi:nn/tensor@0.2.0", ImportClass::Unknown),

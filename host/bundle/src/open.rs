@@ -154,7 +154,11 @@ fn open_directory(dir: &Dir, display: &str) -> Result<Plugin, BundleError> {
         opened => opened?.rest(Vec::new())?,
     };
     let manifest = manifest::parse_bytes(&text, &file)?;
-    let (component, encoding) = component_below(dir, &manifest.component, display)?;
+    let (component, encoding) =
+        component_below(dir, &manifest.component, display).map_err(|error| match error {
+            BundleError::NotFound { path } => BundleError::NoComponent { path },
+            other => other,
+        })?;
     Ok(Plugin::new(manifest, component, Form::Directory, encoding, display, Some(&text)))
 }
 

@@ -195,6 +195,9 @@ pub(crate) struct Run {
     pub(crate) input: Option<String>,
     #[command(flatten)]
     pub(crate) grants: Grants,
+    /// Who is asked about each native program the plugin wants to run
+    #[arg(long, value_enum, default_value_t = ApproverKind::Auto, help_heading = "Policy")]
+    pub(crate) approver: ApproverKind,
     /// Arguments for a command
     #[arg(last = true)]
     pub(crate) args: Vec<String>,
@@ -215,6 +218,9 @@ pub(crate) struct Call {
     pub(crate) batch: Option<String>,
     #[command(flatten)]
     pub(crate) grants: Grants,
+    /// Who is asked about each native program the plugin wants to run
+    #[arg(long, value_enum, default_value_t = ApproverKind::Auto, help_heading = "Policy")]
+    pub(crate) approver: ApproverKind,
 }
 
 /// Serve HTTP with a plugin that exports a wasi:http handler

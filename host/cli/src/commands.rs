@@ -6,6 +6,7 @@ mod doctor;
 mod exec;
 mod explain;
 mod inspect;
+mod native;
 mod policy;
 mod run;
 mod serve;
@@ -23,7 +24,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Serve(serve) => serve::serve(&serve, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),
-        Command::Exec(exec) => exec::exec(exec, global, printer),
+        Command::Exec(exec) => exec::exec(&exec, global, printer),
         Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),
         Command::Policy(policy) => policy::policy(policy.command, printer),

@@ -13,6 +13,8 @@ pub(crate) enum CliError {
     NoHome,
     /// A file cannot be read.
     File { what: &'static str, path: String, source: std::io::Error },
+    /// A result cannot be written where it belongs.
+    Output(std::io::Error),
     /// A room says no.
     Room(Box<dyn Diagnostic>),
 }
@@ -25,6 +27,7 @@ impl std::fmt::Display for CliError {
                 "neither `XDG_CONFIG_HOME` nor `HOME` names a directory, so your policy cannot be looked for",
             ),
             Self::File { what, path, .. } => write!(f, "the {what} `{path}` cannot be read"),
+            Self::Output(_) => f.write_str("standard output cannot be written"),
             Self::Room(error) => error.fmt(f),
         }
     }
@@ -34,7 +37,7 @@ impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Usage(_) | Self::Arguments { .. } | Self::NoHome => None,
-            Self::File { source, .. } => Some(source),
+            Self::File { source, .. } | Self::Output(source) => Some(source),
             Self::Room(error) => error.source(),
         }
     }
@@ -46,6 +49,7 @@ impl Diagnostic for CliError {
             Self::Usage(_) | Self::Arguments { .. } => "cli::usage",
             Self::NoHome => "cli::no-home",
             Self::File { .. } => "cli::file",
+            Self::Output(_) => "cli::output",
             Self::Room(error) => error.code(),
         }
     }
@@ -55,6 +59,7 @@ impl Diagnostic for CliError {
             Self::Usage(_) | Self::Arguments { .. } | Self::NoHome | Self::File { .. } => {
                 Class::BadInput
             }
+            Self::Output(_) => Class::Internal,
             Self::Room(error) => error.class(),
         }
     }
@@ -68,6 +73,9 @@ impl Diagnostic for CliError {
                     .to_owned(),
             ),
             Self::File { .. } => Some("check the path and its rights".to_owned()),
+            Self::Output(_) => {
+                Some("check the disk that holds it; the work itself was done".to_owned())
+            }
             Self::Room(error) => error.hint(),
         }
     }

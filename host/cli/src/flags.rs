@@ -2,6 +2,8 @@
 //! exactly what it names; it never lifts what policy forbids.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
+use std::net::IpAddr;
 use std::path::Path;
 
 use ringfence::{Limit, Profile, RunOptions, Secret};
@@ -31,7 +33,8 @@ pub(crate) fn options(grants: &Grants, global: &Global) -> Result<RunOptions, Cl
         options.layers.push(places::policy(LayerKind::Flags, path)?);
     }
     options.trust = trust(grants, options.profile)?;
-    options.addresses.clone_from(&grants.allow_address);
+    options.addresses =
+        grants.allow_address.iter().map(|text| range(text)).collect::<Result<_, _>>()?;
     for text in &grants.limit {
         options.limits.push(limit(text)?);
     }
@@ -99,6 +102,11 @@ fn capabilities(grants: &Grants, global: &Global) -> Result<Vec<(String, Capabil
                 "`--socket {text}` needs a port, such as `{text}:5432`"
             )));
         };
+        if host.to_string().parse::<IpAddr>().is_err() {
+            return Err(CliError::Usage(format!(
+                "`--socket {text}` names a host; a socket is granted to an address, such as `192.0.2.7:{port}`"
+            )));
+        }
         add("--socket", text, Capability::Socket { host, port });
     }
     Ok(found)
@@ -166,7 +174,10 @@ fn named_values(texts: &[String], flag: &str) -> Result<BTreeMap<String, String>
     for text in texts {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, value.to_owned()),
-            None if flag == "--env" => (text.as_str(), environment(text)?),
+            None if flag == "--env" => {
+                let instead = format!("give it a value with `--env {text}=VALUE`");
+                (text.as_str(), environment(text, &instead)?)
+            }
             None => {
                 return Err(CliError::Usage(format!(
                     "`{flag} {text}` needs a value: `{text}=VALUE`"
@@ -179,12 +190,28 @@ fn named_values(texts: &[String], flag: &str) -> Result<BTreeMap<String, String>
     Ok(values)
 }
 
-fn environment(name: &str) -> Result<String, CliError> {
-    std::env::var(name).map_err(|_| {
-        CliError::Usage(format!(
-            "`{name}` is not set in this environment; give it a value with `--env {name}=VALUE`"
-        ))
+/// Returns a variable of this process; `instead` says what else can be written.
+fn environment(name: &str, instead: &str) -> Result<String, CliError> {
+    std::env::var(name).map_err(|error| {
+        let why = match error {
+            VarError::NotPresent => "is not set in this environment",
+            VarError::NotUnicode(_) => "has a value in this environment that is not UTF-8",
+        };
+        CliError::Usage(format!("`{name}` {why}; {instead}"))
     })
+}
+
+/// Checks that `text` is an address or a range of them.
+fn range(text: &str) -> Result<String, CliError> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(a, bits)| (a, Some(bits)));
+    let most = address.parse::<IpAddr>().map(|address| if address.is_ipv4() { 32 } else { 128 });
+    let fits = |most: u8| bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most));
+    if most.is_ok_and(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(CliError::Usage(format!(
+        "`--allow-address {text}` is not an address range, such as `127.0.0.0/8`"
+    )))
 }
 
 /// Reads `NAME=env:VARIABLE` or `NAME=file:PATH`. The value itself is never an argument, because
@@ -193,7 +220,11 @@ fn secret(text: &str) -> Result<(String, Secret), CliError> {
     let (name, source) = text.split_once('=').unwrap_or((text, ""));
     name.parse::<Name>()?;
     let value = match source.split_once(':') {
-        Some(("env", variable)) => environment(variable)?,
+        Some(("env", variable)) => {
+            let instead =
+                format!("set it, or take the secret from a file: `--secret {name}=file:PATH`");
+            environment(variable, &instead)?
+        }
         Some(("file", path)) => {
             let bytes = places::read(Path::new(path), "secret file", SECRET_BYTES)?;
             let text = String::from_utf8(bytes)

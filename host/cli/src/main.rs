@@ -29,7 +29,10 @@ fn main() -> std::process::ExitCode {
         return printer.failed(&error);
     }
     match commands::dispatch(args, &printer) {
-        Ok(code) => std::process::ExitCode::from(code),
+        Ok(code) => match printer.lost() {
+            None => std::process::ExitCode::from(code),
+            Some(error) => printer.failed(&error),
+        },
         Err(error) => printer.failed(&error),
     }
 }

@@ -1,6 +1,7 @@
 //! What the command prints: data on standard output, talk on standard error.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{Error, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use ringfence::Diagnostic;
 use ringfence_capability::text;
@@ -11,6 +12,8 @@ use crate::error::CliError;
 /// Prints for people or, with `--json`, for programs.
 pub(crate) struct Printer {
     json: bool,
+    /// The first failure to write on standard output.
+    lost: Mutex<Option<Error>>,
 }
 
 const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
@@ -19,7 +22,7 @@ const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, lost: Mutex::new(None) }
     }
 
     /// Tells whether programs read the output.
@@ -43,11 +46,22 @@ impl Printer {
         if std::io::stdout().is_terminal() { self.line(&visible(text)) } else { self.line(text) }
     }
 
-    /// Prints one line on standard output. A reader that went away is no error.
-    #[expect(clippy::unused_self, reason = "what prints is always asked through the printer")]
+    /// Prints one line on standard output. A reader that went away is no error; any other failure
+    /// is kept for [`Printer::lost`].
     pub(crate) fn line(&self, text: &str) {
         let mut out = anstream::stdout().lock();
-        let _ = writeln!(out, "{text}");
+        let written = writeln!(out, "{text}").and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Returns why something printed did not arrive: a command that lost its result has not succeeded.
+    pub(crate) fn lost(&self) -> Option<CliError> {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.take().map(CliError::Output)
     }
 
     /// Prints one line of talk on standard error.
@@ -59,7 +73,8 @@ impl Printer {
 
     /// Prints an error and returns its exit code.
     pub(crate) fn failed(&self, error: &CliError) -> std::process::ExitCode {
-        if self.json {
+        // Where results go may be what failed; then even a program is told in words.
+        if self.json && !matches!(error, CliError::Output(_)) {
             self.value(&json!({ "ok": false, "error": described(error) }));
         } else {
             print_error(error, &causes(error));

@@ -148,8 +148,35 @@ fn bad_arguments_say_what_to_write() {
         (&["run", "add.wasm", "--", "word"], "give it JSON with `--input`"),
         (&["call", "add.wasm", "subtract"], "it has `add`"),
         (&["serve", "add.wasm"], "is a tools, not a http-handler"),
+        (&["run", "add.wasm", "--secret", "KEY=env:NO_SUCH"], "`--secret KEY=file:PATH`"),
+        (&["run", "add.wasm", "--allow-address", "127.0.0"], "is not an address range"),
+        (&["run", "add.wasm", "--allow-address", "127.0.0.0/33"], "is not an address range"),
+        (&["run", "add.wasm", "--socket", "db:5432"], "a socket is granted to an address"),
+        (&["run", "add.wasm", "--input", "{}"], "`ringfence inspect PLUGIN --schemas`"),
     ] {
         check(&fixture, args, 2, "", &[says]);
+    }
+    let served = fixture.run(&["serve", "add.wasm"]);
+    assert_eq!(text(&served.stdout), "", "an address nobody answers at");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let fixture = Fixture::new();
+    for args in [
+        &["run", "add.wasm", "--input", r#"{"a":1,"b":1}"#][..],
+        &["inspect", "add.wasm"],
+        &["audit", "show"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let mut command = fixture.command(&[args, json].concat());
+            let done = command.stdout(full).output().unwrap();
+            assert_eq!(done.status.code(), Some(70), "{args:?} {json:?}");
+            let said = text(&done.stderr);
+            assert!(said.contains("standard output cannot be written"), "{said}");
+        }
     }
 }
 
@@ -168,8 +195,13 @@ fn what_is_no_plugin_is_told_apart() {
         "bad/plugin.toml",
         b"[plugin]\nname = \"bad\"\nversion = \"0.1.0\"\ncomponent = \"x.wasm\"\ncolour = 1\n",
     );
+    fixture.write(
+        "unbuilt/plugin.toml",
+        b"[plugin]\nname = \"unbuilt\"\nversion = \"0.1.0\"\ncomponent = \"x.wasm\"\n",
+    );
     for (name, says) in [
-        ("nowhere.wasm", &["there is no file or directory"][..]),
+        ("unbuilt", &["unbuilt/x.wasm", "build the plugin"][..]),
+        ("nowhere.wasm", &["there is no file or directory"]),
         ("empty.wasm", &["error[bundle::wrong-kind]", "empty"]),
         ("text.wasm", &["error[bundle::wrong-kind]", "text"]),
         ("cut.wasm", &["error["]),

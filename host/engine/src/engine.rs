@@ -166,7 +166,7 @@ impl Engine {
         let (watched, seen) = (Arc::clone(meter), Arc::clone(&clock));
         store.epoch_deadline_callback(move |_| {
             seen.check(&watched)?;
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline + watched.waited_for_person() {
                 return Err(watched.reach(Limit::WallTime).into());
             }
             // Yielding lets timers and a cancellation be seen between two ticks.
@@ -204,9 +204,16 @@ impl Bounds {
         work: impl Future<Output = wasmtime::Result<R>>,
     ) -> wasmtime::Result<R> {
         let _ticking = self.ticker.start();
-        let counted = Counted { inner: Box::pin(work), clock: Arc::clone(&self.clock) };
-        let ended = tokio::time::timeout_at(self.deadline.into(), counted).await;
-        let Ok(result) = ended else { return Err(self.meter.reach(Limit::WallTime).into()) };
+        let mut counted = Counted { inner: Box::pin(work), clock: Arc::clone(&self.clock) };
+        let result = loop {
+            // The end moves on while a person is waited for; never so often that it costs anything.
+            let end = self.end().max(Instant::now() + TICK);
+            match tokio::time::timeout_at(end.into(), &mut counted).await {
+                Ok(result) => break result,
+                Err(_) if self.end() > Instant::now() => {}
+                Err(_) => return Err(self.meter.reach(Limit::WallTime).into()),
+            }
+        };
         // A guest that ended by itself may still have used too much on the way.
         let cpu = self.clock.check(&self.meter);
         let result = result?;
@@ -220,7 +227,11 @@ impl Bounds {
 
     /// Returns the time left until the wall-time limit.
     pub fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.end().saturating_duration_since(Instant::now())
+    }
+
+    fn end(&self) -> Instant {
+        self.deadline + self.meter.waited_for_person()
     }
 }
 

@@ -21,4 +21,4 @@ pub use config::Allocation;
 pub use engine::{Bounds, Engine, EngineOptions, Loaded, Source};
 pub use error::EngineError;
 pub use limiter::Limiter;
-pub use meter::{LimitExceeded, Meter};
+pub use meter::{LimitExceeded, Meter, WaitsForPerson};

@@ -2,7 +2,8 @@
 
 use ringfence_capability::{Class, Diagnostic, Limit, Limits};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Counts what one run uses. The first limit reached is remembered, so that a guest that swallows
 /// the refusal is still reported as having reached it.
@@ -13,13 +14,35 @@ pub struct Meter {
     reached: OnceLock<Limit>,
     /// One bit for each limit that was reached, by its place in `Limit::ALL`.
     all_reached: AtomicU64,
+    person: Mutex<Person>,
+}
+
+/// How long the run waited for a person, which is not its own time.
+#[derive(Debug, Default)]
+struct Person {
+    total: Duration,
+    since: Option<Instant>,
+}
+
+/// A wait for a person, which ends when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct WaitsForPerson(Arc<Meter>);
+
+impl Drop for WaitsForPerson {
+    fn drop(&mut self) {
+        let mut person = self.0.person.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = person.since.take() {
+            person.total += since.elapsed();
+        }
+    }
 }
 
 impl Meter {
     /// Returns a meter with nothing used yet.
     pub fn new(limits: Limits) -> Arc<Self> {
         let used = Limit::ALL.iter().map(|_| AtomicU64::new(0)).collect();
-        Arc::new(Self { limits, used, reached: OnceLock::new(), all_reached: AtomicU64::new(0) })
+        Arc::new(Self { limits, used, reached: OnceLock::new(), all_reached: AtomicU64::new(0), person: Mutex::default() })
     }
 
     /// Returns the limits counted against.
@@ -72,6 +95,20 @@ impl Meter {
     /// Tells whether `limit` was reached, first or not.
     pub fn was_reached(&self, limit: Limit) -> bool {
         self.all_reached.load(Ordering::Relaxed) & (1 << limit as u32) != 0
+    }
+
+    /// Says that the run waits for a person from now on. The wall-time limit stands still meanwhile.
+    pub fn waits_for_person(self: &Arc<Self>) -> WaitsForPerson {
+        let mut person = self.person.lock().unwrap_or_else(PoisonError::into_inner);
+        person.since.get_or_insert_with(Instant::now);
+        drop(person);
+        WaitsForPerson(Arc::clone(self))
+    }
+
+    /// Returns how long the run waited for a person until now.
+    pub fn waited_for_person(&self) -> Duration {
+        let person = self.person.lock().unwrap_or_else(PoisonError::into_inner);
+        person.total + person.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Returns the first limit that was reached, if any.

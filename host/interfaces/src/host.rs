@@ -101,7 +101,8 @@ impl wit::progress::Host for HostCtx {
 
 impl wit::limits::Host for HostCtx {
     fn remaining(&mut self) -> wasmtime::Result<wit::limits::Budget> {
-        let wall = self.meter.limits().wall_time().saturating_sub(self.started.elapsed());
+        let own = self.started.elapsed().saturating_sub(self.meter.waited_for_person());
+        let wall = self.meter.limits().wall_time().saturating_sub(own);
         Ok(wit::limits::Budget {
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
             cpu_ms: self.meter.remaining(Limit::CpuTime),

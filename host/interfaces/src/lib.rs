@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod effect;
+pub mod exec;
 pub mod fs;
 mod host;
 pub mod http;

@@ -237,6 +237,10 @@ fn way(refused: &Refused) -> String {
         }
         Some(Kind::Kv) => ("capability = \"kv\"", "--kv NAMESPACE"),
         Some(Kind::Config) => ("capability = \"config\", names = [\"…\"]", "--config NAME=VALUE"),
+        Some(Kind::Exec) => {
+            let request = "capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]";
+            return format!("for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml", refused.import);
+        }
         Some(Kind::Clock) => ("capability = \"clock\"", "--clock real"),
         Some(Kind::Random) => ("capability = \"random\"", "--random real"),
         _ => ("…", "--help"),

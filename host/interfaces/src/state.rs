@@ -13,6 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::exec::{ExecCtx, Programs};
 use crate::fs::{Blocking, FsGuard, FsRoots, GuardedFs, GuardedFsView, ProtectedNames};
 use crate::host::HostCtx;
 use crate::http::HttpHooks;
@@ -37,6 +38,8 @@ pub struct Setup {
     pub http: HttpHooks,
     /// Serves the `kv` grants.
     pub kv: KvCtx,
+    /// Runs native programs; without it every one is denied.
+    pub programs: Option<Arc<dyn Programs>>,
     /// Command-line arguments, the program's name first.
     pub args: Vec<String>,
     /// Environment variables, those granted only.
@@ -59,6 +62,7 @@ pub struct HostState {
     pub(crate) wasi: WasiCtx,
     pub(crate) config: WasiConfigVariables,
     pub(crate) host: HostCtx,
+    pub(crate) exec: ExecCtx,
     fs: FsGuard,
     pub(crate) kv: KvCtx,
     http_ctx: WasiHttpCtx,
@@ -83,6 +87,7 @@ impl HostState {
         wasi.max_random_size(setup.meter.limits().host_call_bytes);
         sources(&mut wasi, &setup.grants);
         sockets(&mut wasi, &setup.grants, &setup.meter, &setup.effects);
+        let exec = ExecCtx::new(setup.grants, setup.programs, Arc::clone(&setup.effects));
         let fs = FsGuard::new(
             setup.fs,
             setup.protected,
@@ -99,6 +104,7 @@ impl HostState {
                 meter: Arc::clone(&setup.meter),
                 started: Instant::now(),
             },
+            exec,
             fs,
             kv: setup.kv,
             http_ctx: http_ctx(),

@@ -144,16 +144,19 @@ impl Policy {
 
     /// Returns what of `requests` is granted. The caller decides what a refused one means: a
     /// required one stops the plugin, see [`Verdicts::refusal`].
+    ///
+    /// A command that would be asked about is granted: as the possibility to ask. Each start of the
+    /// program is decided about anew, with what exactly it would run, and asks a person then.
     pub fn grant(&self, requests: &[Request], answers: &Answers) -> Verdicts {
         let all: Vec<_> = requests.iter().map(|request| self.explain(request, answers)).collect();
         let grant = |explanation: &Explanation| {
             let capability = &explanation.request.capability;
             let origin = self.origin(self.decide(capability, answers), answers);
-            (explanation.verdict == Verdict::Allow).then(|| Grant::new(capability.clone(), origin))
+            explanation.is_given().then(|| Grant::new(capability.clone(), origin))
         };
         Verdicts {
             granted: GrantSet::new(all.iter().filter_map(grant).collect()),
-            refused: all.iter().filter(|e| e.verdict != Verdict::Allow).cloned().collect(),
+            refused: all.iter().filter(|e| !e.is_given()).cloned().collect(),
             all,
         }
     }
@@ -168,6 +171,16 @@ impl Verdicts {
 }
 
 impl Explanation {
+    /// Tells whether what was asked for is given: it is allowed, or it is a native program, which a
+    /// person is asked about each time it is started.
+    pub fn is_given(&self) -> bool {
+        match self.verdict {
+            Verdict::Allow => true,
+            Verdict::Prompt => self.request.capability.kind() == Kind::Exec,
+            Verdict::Forbid => false,
+        }
+    }
+
     /// Returns the refusal as an error; nothing when it is allowed.
     pub fn refusal(&self) -> Option<PolicyError> {
         match self.verdict {

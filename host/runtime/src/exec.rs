@@ -12,6 +12,7 @@ mod approve;
 mod decide;
 mod error;
 mod plan;
+mod plugin;
 mod proxy;
 mod record;
 mod start;
@@ -28,12 +29,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_approval::Asker;
-use ringfence_capability::{Grant, Limits, Profile, Request};
+use ringfence_capability::{Grant, GrantSet, Limits, Profile, Request};
 use ringfence_policy::Layer;
 use ringfence_sandbox::{Exit, Killer, ProcessLimits, SandboxExecutor, Stdio, WriteMode};
 
 pub use error::ExecError;
 pub use plan::ExecPlan;
+pub use plugin::NativeOptions;
+pub(crate) use plugin::PluginPrograms;
 #[cfg(target_os = "linux")]
 pub use staged::{ExecUndo, Staged};
 pub use toolchains::Toolchains;
@@ -81,6 +84,11 @@ pub struct ExecOptions {
     pub signer: Option<String>,
     /// Why the plugin says it needs it.
     pub reason: Option<String>,
+    /// What a plugin that asks was granted: the program gets that, and neither the workspace nor
+    /// anything in `requests` by itself.
+    pub grants: Option<GrantSet>,
+    /// The name in the audit log of the run that asks; one of its own without.
+    pub run: Option<String>,
     /// How long a person is waited for.
     pub patience: Duration,
     /// What starts it; this system's own sandbox unless told otherwise.
@@ -106,6 +114,8 @@ impl Default for ExecOptions {
             asker: Asker::Operator,
             signer: None,
             reason: None,
+            grants: None,
+            run: None,
             patience: PATIENCE,
             executor: None,
         }
@@ -123,11 +133,13 @@ fn network_limits() -> Limits {
     }
 }
 
-/// What the program is connected to.
+/// What the program is connected to, and who is told about it.
 #[non_exhaustive]
 pub struct ExecIo {
     /// Standard input, output and error.
     pub stdio: [Stdio; 3],
+    /// Told when it is approved and recorded, and starts next.
+    pub starting: Option<Box<dyn FnOnce() + Send>>,
     /// Told, once the program runs, how to signal and kill it.
     pub started: Option<Started>,
 }
@@ -143,7 +155,14 @@ impl ExecIo {
 
     /// Returns these descriptors.
     pub fn new(stdio: [Stdio; 3]) -> Self {
-        Self { stdio, started: None }
+        Self { stdio, starting: None, started: None }
+    }
+
+    /// Returns the same, with somebody who is told right before the program starts: a signal that
+    /// comes from then on is meant for the program.
+    #[must_use]
+    pub fn announcing(self, starting: Box<dyn FnOnce() + Send>) -> Self {
+        Self { starting: Some(starting), ..self }
     }
 
     /// Returns the same, with somebody who is told how to signal and kill the program.

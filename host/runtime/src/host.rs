@@ -80,11 +80,7 @@ impl Host {
     pub fn plan(&self, plugin: &Plugin, options: &RunOptions) -> Result<Plan, RunError> {
         let cap = cap(plugin, options)?;
         let mut layers = self.layers.clone();
-        layers.extend(options.layers.iter().cloned());
-        layers.push(Layer::cap(
-            cap,
-            if options.trust.is_some() { "trusted digest" } else { "unsigned" },
-        ));
+        layers.extend(run_layers(cap, options));
         let policy = Policy::new(options.profile, layers);
         let requests = requests(plugin, options);
         let verdicts = policy.grant(&requests, &Answers::new(options.approved.clone()));
@@ -246,6 +242,12 @@ pub(crate) fn open(path: impl AsRef<Path>) -> Result<Plugin, RunError> {
     let path = path.as_ref();
     let (dir, name) = places::plugin_dir(path)?;
     Ok(ringfence_bundle::open(&dir, &name, &path.display().to_string())?)
+}
+
+/// Returns the layers of one run beside those of the host: what the operator says, and the cap.
+pub(crate) fn run_layers(cap: Profile, options: &RunOptions) -> Vec<Layer> {
+    let why = if options.trust.is_some() { "trusted digest" } else { "unsigned" };
+    options.layers.iter().cloned().chain([Layer::cap(cap, why)]).collect()
 }
 
 /// Returns how far the plugin is trusted.

@@ -51,7 +51,7 @@ mod session;
 pub use builder::HostBuilder;
 pub use error::RunError;
 pub use exec::{
-    ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Staged, Started,
+    ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, NativeOptions, Staged, Started,
     Toolchains,
 };
 pub use exports::Export;

@@ -8,6 +8,8 @@ use ringfence_capability::{Digest, Grant, Limit, Profile, Request};
 use ringfence_interfaces::{Level, Observer, Sink};
 use ringfence_policy::Layer;
 
+use crate::NativeOptions;
+
 /// What the operator says about a run. The default runs under `Offline` and gives nothing extra.
 #[derive(Default)]
 #[expect(clippy::exhaustive_structs, reason = "callers use `..Default::default()`")]
@@ -32,6 +34,8 @@ pub struct RunOptions {
     pub secrets: BTreeMap<String, Secret>,
     /// Address ranges outside the public internet that granted hosts may resolve to.
     pub addresses: Vec<String>,
+    /// How native programs the plugin asks for are found, asked about and bounded.
+    pub native: NativeOptions,
     /// Hears what the plugin says; nobody by default.
     pub observer: Option<Arc<dyn Observer>>,
 }

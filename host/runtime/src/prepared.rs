@@ -17,7 +17,9 @@ use ringfence_policy as policy;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
+use crate::exec::PluginPrograms;
 use crate::exports::Export;
+use crate::host::run_layers;
 use crate::options::Silence;
 use crate::places::Places;
 use crate::record::{Identity, Log, RunLog};
@@ -43,6 +45,7 @@ pub struct Prepared {
     observer: Arc<dyn Observer>,
     source: Source,
     blocking: Blocking,
+    programs: Option<Arc<PluginPrograms>>,
 }
 
 /// One run's store and what watches over it.
@@ -67,6 +70,7 @@ impl Prepared {
         kind: PluginKind,
         source: Source,
     ) -> Result<Self, RunError> {
+        let programs = programs(host, plugin, &plan, &options);
         let grants = plan.verdicts.granted;
         let secrets = secrets(plugin, &grants, &options)?;
         Ok(Self {
@@ -88,6 +92,7 @@ impl Prepared {
             observer: options.observer.unwrap_or_else(|| Arc::new(Silence)),
             source,
             blocking: Blocking::Here,
+            programs,
         })
     }
 
@@ -127,7 +132,7 @@ impl Prepared {
         let meter = Meter::new(self.limits);
         let log = RunLog::start(&self.identity, Arc::clone(&self.log), what, Arc::clone(&meter))?;
         let effects: Effects = log.effects();
-        let state = HostState::new(self.setup(&meter, &effects, stdio, args)?);
+        let state = HostState::new(self.setup(&log, &effects, stdio, args)?);
         let mut store = Store::new(self.engine.wasmtime(), state);
         let bounds = self.engine.bound(&mut store, &meter, HostState::limiter);
         Ok(Running { store, bounds, meter, log })
@@ -135,11 +140,12 @@ impl Prepared {
 
     fn setup(
         &self,
-        meter: &Arc<Meter>,
+        log: &RunLog,
         effects: &Effects,
         stdio: Stdio,
         args: &[String],
     ) -> Result<Setup, RunError> {
+        let meter = log.meter();
         let rules = HttpRules::from_grants(&self.grants);
         let http = HttpHooks::new(HttpConfig {
             addresses: self.addresses.clone(),
@@ -158,6 +164,7 @@ impl Prepared {
             effects: Arc::clone(effects),
             http,
             kv: KvCtx::new(&self.grants, database, Arc::clone(meter), Arc::clone(effects)),
+            programs: self.programs.as_ref().map(|all| all.of_run(log.run(), meter)),
             args: args.to_vec(),
             env: self.env.clone(),
             config: self.config.clone(),
@@ -169,16 +176,28 @@ impl Prepared {
     }
 }
 
+/// Returns what runs the plugin's native programs, when it may ask for any.
+fn programs(
+    host: &Host,
+    plugin: &Plugin,
+    plan: &Plan,
+    options: &RunOptions,
+) -> Option<Arc<PluginPrograms>> {
+    plan.verdicts.granted.of_kind(Kind::Exec).next()?;
+    let layers = run_layers(plan.cap.unwrap_or(plan.profile), options);
+    Some(Arc::new(PluginPrograms::new(host, plugin, plan, options, layers)))
+}
+
 /// Refuses a grant that this version decides about but has no interface for.
 pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), RunError> {
     let why = match capability.kind() {
-        Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp | Kind::Exec => {
+        Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp => {
             "there is no interface for it yet"
         }
         Kind::Socket if !is_address(capability) => {
             "a socket is granted to an address, not to a name"
         }
-        Kind::Kv if places.state().is_none() => {
+        Kind::Kv | Kind::Exec if places.state().is_none() => {
             "this host keeps no state; give it a state directory"
         }
         Kind::FsRead
@@ -190,6 +209,7 @@ pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), Ru
         | Kind::Config
         | Kind::Secret
         | Kind::Kv
+        | Kind::Exec
         | Kind::Clock
         | Kind::Random => return Ok(()),
     };

@@ -155,6 +155,14 @@ impl RunLog {
         self.identity.entry(operation).in_run(&self.run)
     }
 
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     /// Returns what records the effects of this run.
     pub(crate) fn effects(&self) -> Effects {
         Arc::new(self.clone())

@@ -40,7 +40,7 @@ pub(super) fn number<'a>(value: impl Into<i64>) -> Arg<'a> {
     Arg::Number(value.into())
 }
 
-/// Returns the number of descriptor 0 to `n` as an argument.
+/// Returns a size, or a pointer that is one, as an argument.
 pub(super) fn size<'a>(value: usize) -> Arg<'a> {
     Arg::Number(i64::try_from(value).unwrap_or(i64::MAX))
 }

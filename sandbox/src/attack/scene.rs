@@ -98,9 +98,9 @@ pub(super) struct Scene {
     /// A variable the host tries to pass on.
     #[serde(skip)]
     pub(super) variable: Option<(String, String)>,
-    /// Whether standard error is a terminal.
+    /// What of the workspace is granted.
     #[serde(skip)]
-    pub(super) terminal: bool,
+    pub(super) scope: String,
 }
 
 impl Scene {

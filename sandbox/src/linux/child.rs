@@ -200,16 +200,23 @@ pub(super) fn mount_proc() -> Result<RawFd, Errno> {
     sys::fs_mount(fs, attributes)
 }
 
-pub(super) fn mount_memory(size: &CStr, mode: &CStr, attributes: u64) -> Result<RawFd, Errno> {
+pub(super) fn mount_memory(
+    size: &CStr,
+    names: &CStr,
+    mode: &CStr,
+    attributes: u64,
+) -> Result<RawFd, Errno> {
     let fs = sys::fs_open(c"tmpfs")?;
     sys::fs_option(fs, c"size", size)?;
+    // An empty file takes no size, and memory of the kernel all the same.
+    sys::fs_option(fs, c"nr_inodes", names)?;
     sys::fs_option(fs, c"mode", mode)?;
     sys::fs_mount(fs, attributes)
 }
 
 /// Mounts the new root over the old one, where nothing else is hidden by it.
 fn mount_root() -> Result<RawFd, Errno> {
-    let root = mount_memory(c"16m", c"755", sys::ATTR_NOSUID | sys::ATTR_NODEV)?;
+    let root = mount_memory(c"16m", c"65536", c"755", sys::ATTR_NOSUID | sys::ATTR_NODEV)?;
     let old = sys::open(libc::AT_FDCWD, c"/", O_PATH | O_DIRECTORY, 0)?;
     sys::attach(root, old)?;
     sys::close(old);
@@ -224,8 +231,8 @@ fn place(piece: &Piece, mounts: &mut [Mount], fixed: &Fixed) -> Done {
         Piece::File(at) => make_file(root, at, &[]).map_err(layout),
         Piece::Text(at, text) => make_file(root, at, text).map_err(layout),
         Piece::Link { at, target } => sys::make_link(root, at, target).map_err(layout),
-        Piece::Scratch { at, size, attributes, rights } => {
-            let memory = mount_memory(size, c"1777", *attributes)
+        Piece::Scratch { at, size, names, attributes, rights } => {
+            let memory = mount_memory(size, names, c"1777", *attributes)
                 .map_err(|errno| Step::Scratch.failed(errno))?;
             attach(memory, root, at, Step::Scratch)?;
             fixed.ruleset.map_or(Ok(()), |ruleset| add_rule(ruleset, memory, *rights))

@@ -8,7 +8,15 @@ pub(super) fn enforcement(plan: &SandboxPlan) -> Vec<Enforcement> {
     let mut rules = vec![Enforcement::enforced("nothing of the host's files but the plan's")];
     for rule in plan.files() {
         let path = rule.path.display();
-        rules.push(Enforcement::enforced(format!("{}: {path}", rule.access.phrase())));
+        let rule_text = format!("{}: {path}", rule.access.phrase());
+        rules.push(match rule.access {
+            Access::Read | Access::Staged => Enforcement::enforced(rule_text),
+            Access::Write => Enforcement::partial(
+                rule_text,
+                "a file that has another hard link elsewhere is written there too; staged writes \
+                 hold that",
+            ),
+        });
     }
     if let Some(protected) = protected(plan) {
         rules.push(protected);
@@ -34,7 +42,7 @@ pub(super) fn enforcement(plan: &SandboxPlan) -> Vec<Enforcement> {
     rules.push(Enforcement::enforced("file size, open files and scratch space are bounded"));
     rules.push(Enforcement::partial(
         "memory and processor time are bounded",
-        "for each process, not for all of them together",
+        "for each process, not for all of them together; shared memory is not counted",
     ));
     rules
 }

@@ -8,6 +8,11 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// For so much scratch space there may be one more file: about a block of the file system each.
+const BYTES_FOR_A_NAME: u64 = 4096;
+/// So many files there may be in the smallest scratch space.
+const LEAST_NAMES: u64 = 1024;
+
 /// The root that is being described.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
@@ -125,8 +130,10 @@ impl Layout {
         rights: u64,
     ) -> Result<(), SandboxError> {
         self.directory(path)?;
-        let size = text(OsStr::new(&size_bytes.to_string()))?;
-        self.pieces.push(Piece::Scratch { at: relative(path)?, size, attributes, rights });
+        let number = |number: u64| text(OsStr::new(&number.to_string()));
+        let size = number(size_bytes)?;
+        let names = number((size_bytes / BYTES_FOR_A_NAME).max(LEAST_NAMES))?;
+        self.pieces.push(Piece::Scratch { at: relative(path)?, size, names, attributes, rights });
         Ok(())
     }
 

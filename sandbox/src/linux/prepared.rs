@@ -89,6 +89,8 @@ pub(super) enum Piece {
     Scratch {
         at: CString,
         size: CString,
+        /// The most files.
+        names: CString,
         attributes: u64,
         rights: u64,
     },

@@ -5,6 +5,7 @@ use super::prepared::Stage;
 use super::sys::{self, Answer, Errno, process};
 use super::{child, prepare, rights};
 use crate::{Feature, Probed};
+use libc::c_int;
 use rustix::process::{WaitId, WaitIdOptions};
 use std::ffi::CString;
 use std::io::{self, Read};
@@ -19,21 +20,36 @@ struct Trials {
     report: RawFd,
 }
 
+/// What a child does: it makes system calls only.
+type Trial = fn(&Trials) -> !;
+
 /// What came of one trial: the feature's place in [`Feature::ALL`] and the error number or 0.
 type Line = [i32; 2];
 
 /// The line about process numbers, which no feature stands for.
 const PIDS: i32 = 1000;
 
-/// Tells whether the number of processes can be bounded for root.
+/// The namespaces that every mechanism together needs.
+const ALL_NAMESPACES: c_int = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP;
+
+/// Tells whether the number of processes can be bounded for root. Every start by root asks this, so
+/// nothing else is tried: making and ending a network namespace alone takes longer.
 pub(super) fn bounds_pids() -> bool {
     static BOUNDS: OnceLock<bool> = OnceLock::new();
-    *BOUNDS.get_or_init(|| run().is_ok_and(|lines| lines.contains(&[PIDS, 0])))
+    let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
+    let bounds = || run(namespaces, try_pids).is_ok_and(|lines| lines.contains(&[PIDS, 0]));
+    *BOUNDS.get_or_init(bounds)
 }
 
 /// Tries every mechanism.
 pub(crate) fn probe() -> Vec<Probed> {
-    let lines = match run() {
+    let lines = match run(ALL_NAMESPACES, try_all) {
         Ok(lines) => lines,
         Err(source) => {
             return vec![Probed {
@@ -60,7 +76,8 @@ fn place(feature: Feature) -> i32 {
     place.and_then(|place| i32::try_from(place).ok()).unwrap_or(-1)
 }
 
-fn run() -> io::Result<Vec<Line>> {
+/// Returns what a child in these namespaces said before it ended.
+fn run(namespaces: c_int, trial: Trial) -> io::Result<Vec<Line>> {
     let (mut reader, writer) = io::pipe()?;
     let trials = Trials {
         identity: prepare::identity(),
@@ -68,7 +85,8 @@ fn run() -> io::Result<Vec<Line>> {
         filter: filter::compile(Surface::least()),
         report: writer.as_raw_fd(),
     };
-    let process = launch(&trials).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
+    let process = launch(&trials, namespaces, trial);
+    let process = process.map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
     drop(writer);
     let mut bytes = Vec::new();
     let read = reader.by_ref().take(4096).read_to_end(&mut bytes);
@@ -90,20 +108,13 @@ fn name(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-fn launch(trials: &Trials) -> Answer<OwnedFd> {
-    let flags = libc::CLONE_NEWUSER
-        | libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
-        | libc::CLONE_NEWNET
-        | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
+fn launch(trials: &Trials, namespaces: c_int, trial: Trial) -> Answer<OwnedFd> {
     let before = process::block_signals(process::ALL_SIGNALS)?;
     let mut descriptor = -1;
-    // SAFETY: in the copy only `try_all` runs, which makes system calls only and exits.
-    let cloned = unsafe { process::clone_process(flags, &mut descriptor) };
+    // SAFETY: in the copy only a trial runs, which makes system calls only and exits.
+    let cloned = unsafe { process::clone_process(namespaces, &mut descriptor) };
     if cloned == Ok(0) {
-        try_all(trials);
+        trial(trials);
     }
     let _ = process::block_signals(before);
     cloned?;
@@ -111,18 +122,31 @@ fn launch(trials: &Trials) -> Answer<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Tries the bound on process numbers.
+fn try_pids(trials: &Trials) -> ! {
+    say(trials, place(Feature::IdentityMap), map(trials));
+    say(trials, PIDS, bound_pids());
+    sys::exit(0)
+}
+
+fn say(trials: &Trials, place: i32, answer: Answer) {
+    let errno = answer.err().map_or(0, |Errno(errno)| errno);
+    let mut line = [0; 8];
+    line[..4].copy_from_slice(&place.to_ne_bytes());
+    line[4..].copy_from_slice(&errno.to_ne_bytes());
+    let _ = sys::write(trials.report, &line);
+}
+
+fn bound_pids() -> Answer {
+    sys::write_file(c"/proc/sys/kernel/pid_max", b"400")
+}
+
 /// Tries everything in an order in which one trial makes room for the next.
 fn try_all(trials: &Trials) -> ! {
-    let say = |place: i32, answer: Answer| {
-        let errno = answer.err().map_or(0, |Errno(errno)| errno);
-        let mut line = [0; 8];
-        line[..4].copy_from_slice(&place.to_ne_bytes());
-        line[4..].copy_from_slice(&errno.to_ne_bytes());
-        let _ = sys::write(trials.report, &line);
-    };
+    let say = |place, answer| say(trials, place, answer);
     let tell = |feature, answer| say(place(feature), answer);
     tell(Feature::IdentityMap, map(trials));
-    say(PIDS, sys::write_file(c"/proc/sys/kernel/pid_max", b"400"));
+    say(PIDS, bound_pids());
     tell(Feature::CloseRange, sys::close_range(100_000, 100_001));
     tell(Feature::Loopback, process::raise_loopback());
     tell(Feature::MountApi, copy_root());
@@ -162,7 +186,7 @@ fn copy_root() -> Answer {
 }
 
 fn enter_memory() -> Answer<RawFd> {
-    let memory = child::mount_memory(c"1m", c"755", sys::ATTR_NOSUID | sys::ATTR_NODEV)?;
+    let memory = child::mount_memory(c"1m", c"1024", c"755", sys::ATTR_NOSUID | sys::ATTR_NODEV)?;
     let old = sys::open(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
     sys::attach(memory, old)?;
     sys::change_dir_to(memory)?;

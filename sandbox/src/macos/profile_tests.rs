@@ -71,14 +71,9 @@ fn the_whole_text_of_a_reading_plan() {
     assert_eq!(shown(&found), parameters);
 }
 
-#[test]
-fn the_whole_text_every_program_gets() {
-    let found = seatbelt_profile(&contents(&[], &[])).unwrap();
-    let start = found.text.find("; Passage").unwrap();
-    let sysctls: Vec<_> =
-        SYSCTLS.iter().map(|name| format!("\n  (sysctl-name \"{name}\")")).collect();
-    let sysctls = sysctls.concat();
-    let expected = format!(
+/// Returns the text, with the names of the readable settings put in.
+fn every_program_gets(sysctls: &str) -> String {
+    format!(
         r#"(version 1)
 (deny default)
 ; Processes: children, and signals and questions among themselves only.
@@ -133,8 +128,16 @@ fn the_whole_text_every_program_gets() {
   (global-name "com.apple.system.opendirectoryd.libinfo")
   (global-name "com.apple.system.opendirectoryd.membership"))
 "#
-    );
-    assert_eq!(found.text[..start], expected);
+    )
+}
+
+#[test]
+fn the_whole_text_every_program_gets() {
+    let found = seatbelt_profile(&contents(&[], &[])).unwrap();
+    let start = found.text.find("; Passage").unwrap();
+    let sysctls: Vec<_> =
+        SYSCTLS.iter().map(|name| format!("\n  (sysctl-name \"{name}\")")).collect();
+    assert_eq!(found.text[..start], every_program_gets(&sysctls.concat()));
 }
 
 #[test]

@@ -1,3 +1,4 @@
+//! What a plan contains for given grants, and what is refused.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::Access::{Read, Staged, Write};
@@ -14,7 +15,7 @@ fn set(capabilities: Vec<Capability>) -> GrantSet {
 fn context(profile: Profile) -> PlanContext {
     PlanContext {
         profile,
-        workspace: "/work/ws".into(),
+        workspace: "/srv/ws".into(),
         working_directory: "/".into(),
         protected: vec![".git".to_owned()],
         write: WriteMode::Staged,
@@ -45,13 +46,13 @@ fn each_profile_bounds_what_file_grants_become() {
             plan.files().iter().map(|rule| (rule.path.to_str().unwrap(), rule.access)).collect();
         assert_eq!(files, expected, "{profile}");
     };
-    check(Profile::Offline, WriteMode::Direct, &[("/work/ws", Read)]);
-    let read = [("/data", Read), ("/docs", Read), ("/work/ws", Read)];
+    check(Profile::Offline, WriteMode::Direct, &[("/srv/ws", Read)]);
+    let read = [("/data", Read), ("/docs", Read), ("/srv/ws", Read)];
     check(Profile::ReadOnly, WriteMode::Direct, &read);
     check(Profile::NetReadOnly, WriteMode::Staged, &read);
-    let staged = [("/data", Read), ("/docs", Read), ("/work/ws", Staged)];
+    let staged = [("/data", Read), ("/docs", Read), ("/srv/ws", Staged)];
     check(Profile::WorkspaceWrite, WriteMode::Staged, &staged);
-    let direct = [("/data", Write), ("/docs", Read), ("/work/ws", Write)];
+    let direct = [("/data", Write), ("/docs", Read), ("/srv/ws", Write)];
     check(Profile::Trusted, WriteMode::Direct, &direct);
 }
 
@@ -66,13 +67,13 @@ fn paths_that_would_widen_a_plan_are_refused() {
     let path = "sandbox::path";
     check(&|context| context.workspace = "ws".into(), vec![], path);
     check(&|context| context.workspace = "/".into(), vec![], path);
-    check(&|context| context.workspace = "/work/../etc".into(), vec![], path);
+    check(&|context| context.workspace = "/srv/../etc".into(), vec![], path);
     check(&|context| context.workspace = "/proc/self/root".into(), own_workspace(), path);
     check(&|context| context.protected.push("a/b".into()), vec![], path);
-    check(&|context| context.working_directory = "/work/ws/../..".into(), own_workspace(), path);
+    check(&|context| context.working_directory = "/srv/ws/../..".into(), own_workspace(), path);
     let start = "sandbox::working-directory";
-    check(&|context| context.working_directory = "/work".into(), own_workspace(), start);
-    check(&|context| context.working_directory = "/work/wsx".into(), own_workspace(), start);
+    check(&|context| context.working_directory = "/srv".into(), own_workspace(), start);
+    check(&|context| context.working_directory = "/srv/wsx".into(), own_workspace(), start);
     check(&|context| context.working_directory = "/usr".into(), own_workspace(), start);
     for bad in ["/", "/etc", "/proc", "/dev/sda", "/sys", "/run/user"] {
         check(&|_| {}, vec![Capability::FsRead(elsewhere(bad))], path);
@@ -105,7 +106,7 @@ fn the_digest_is_of_canonical_json_and_changes_with_every_part() {
         SandboxPlan::from_grants(&set(grants), &context(profile)).unwrap()
     };
     let one = plan(Profile::Offline, own_workspace());
-    let expected = r#"{"baseline":"linux-1","environment":["COLUMNS","HOME","LANG","LC_ALL","LINES","NO_COLOR","PATH","TERM","TMPDIR","TZ"],"files":[{"access":"read","path":"/work/ws"}],"limits":{"cpu_seconds":3600,"file_size_bytes":4294967296,"memory_bytes":8589934592,"open_files":4096,"processes":1024,"scratch_bytes":1073741824},"network":"absent","profile":"offline","protected":[".git"],"working_directory":"/","workspace":"/work/ws"}"#;
+    let expected = r#"{"baseline":"linux-1","environment":["COLUMNS","HOME","LANG","LC_ALL","LINES","NO_COLOR","PATH","TERM","TMPDIR","TZ"],"files":[{"access":"read","path":"/srv/ws"}],"limits":{"cpu_seconds":3600,"file_size_bytes":4294967296,"memory_bytes":8589934592,"open_files":4096,"processes":1024,"scratch_bytes":1073741824},"network":"absent","profile":"offline","protected":[".git"],"working_directory":"/","workspace":"/srv/ws"}"#;
     if cfg!(target_os = "linux") {
         assert_eq!(one.canonical_json(), expected);
     }
@@ -119,7 +120,7 @@ fn the_digest_is_of_canonical_json_and_changes_with_every_part() {
 fn the_plan_is_told_as_a_table() {
     let grants = set(own_workspace());
     let text = SandboxPlan::from_grants(&grants, &context(Profile::Offline)).unwrap().to_string();
-    for line in ["profile         offline", "read            /work/ws", "network         none"] {
+    for line in ["profile         offline", "read            /srv/ws", "network         none"] {
         assert!(text.contains(line), "{text}");
     }
 }
@@ -149,8 +150,8 @@ fn contexts() -> impl Strategy<Value = PlanContext> {
 
 /// Every path the generated grants can be about, and their neighbours.
 fn paths() -> Vec<PathBuf> {
-    let mut paths = vec![PathBuf::from("/work"), PathBuf::from("/c"), PathBuf::from("/work/wsx")];
-    for root in ["/", "/work/ws"] {
+    let mut paths = vec![PathBuf::from("/srv"), PathBuf::from("/c"), PathBuf::from("/srv/wsx")];
+    for root in ["/", "/srv/ws"] {
         let root = Path::new(root);
         paths.push(root.to_owned());
         for one in ["a", "b", "c", "ab"] {
@@ -170,7 +171,7 @@ fn granted(grants: &GrantSet, path: &Path, write: bool) -> bool {
             _ => return false,
         };
         let root = match scope.place() {
-            Place::Workspace => Path::new("/work/ws").join(scope.path()),
+            Place::Workspace => Path::new("/srv/ws").join(scope.path()),
             Place::Elsewhere => PathBuf::from(scope.path()),
         };
         path.starts_with(root.components().collect::<PathBuf>())

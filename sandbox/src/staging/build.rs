@@ -1,5 +1,6 @@
 //! Builds new files and trees in a private directory, where nobody sees them half done.
 
+use super::flush::{self, Flush};
 use super::journal::Steps;
 use super::path::RelPath;
 use super::{Kind, Node, StagingError, dir};
@@ -11,6 +12,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+
+/// How many files are kept open until they are on the disk.
+const OPEN_FILES: usize = 64;
 
 /// One file or directory that is to be built.
 #[derive(Debug, Clone)]
@@ -35,12 +39,27 @@ pub(super) struct Builder<'a> {
     near_built: Option<(RelPath, OwnedFd)>,
     /// Where a file with several names was built first.
     links: BTreeMap<(u64, u64), RelPath>,
+    flush: Flush,
+    /// The files and directories that are not on the disk yet, in the order they were made.
+    unwritten: Vec<OwnedFd>,
 }
 
 impl<'a> Builder<'a> {
-    /// Returns a builder that reads below `source` and writes below `workshop`.
-    pub(super) fn new(source: &'a OwnedFd, workshop: &'a OwnedFd) -> Self {
-        Self { source, workshop, near: None, near_built: None, links: BTreeMap::new() }
+    /// Returns a builder that reads below `source` and writes below `workshop`; `flush` says
+    /// whether it waits for what it writes.
+    pub(super) fn new(source: &'a OwnedFd, workshop: &'a OwnedFd, flush: Flush) -> Self {
+        let (near, near_built) = (None, None);
+        let (links, unwritten) = (BTreeMap::new(), Vec::new());
+        Self { source, workshop, near, near_built, links, flush, unwritten }
+    }
+
+    /// Waits until what was built is on the disk, when it is waited for one by one.
+    pub(super) fn wait(&mut self) -> Result<(), StagingError> {
+        for fd in self.unwritten.drain(..) {
+            flush::one(fd)
+                .map_err(|source| StagingError::io("write out", "what was built", source))?;
+        }
+        Ok(())
     }
 
     /// Builds one tree as `slot`: its parts in the order parents first. The top directory stays
@@ -54,11 +73,13 @@ impl<'a> Builder<'a> {
         let top = RelPath::root().join(slot);
         for part in parts {
             self.part(&place(&top, &part.below), part).map_err(|failure| failure.at(&part.from))?;
+            self.wait_some()?;
             steps.done()?;
         }
         for part in parts.iter().rev().filter(|part| part.node.is_directory()) {
             self.seal(&place(&top, &part.below), part)
                 .map_err(|source| StagingError::io("finish", &part.from, source))?;
+            self.wait_some()?;
         }
         Ok(())
     }
@@ -109,6 +130,7 @@ impl<'a> Builder<'a> {
         own_open(&target, part)?;
         fs::fchmod(&target, Mode::from_raw_mode(part.node.mode))?;
         fs::futimens(&target, &times(&part.node))?;
+        self.written(target.into());
         if part.node.identity.links > 1 {
             self.links.insert(key, to.clone());
         }
@@ -122,7 +144,21 @@ impl<'a> Builder<'a> {
         own_open(&fd, part)?;
         let movable = if part.below.is_root() { 0o700 } else { 0 };
         fs::fchmod(&fd, Mode::from_raw_mode(part.node.mode | movable))?;
-        fs::futimens(&fd, &times(&part.node))
+        fs::futimens(&fd, &times(&part.node))?;
+        self.written(fd);
+        Ok(())
+    }
+
+    /// Notes what is to be waited for: waiting for all at the end takes less than for one at a time.
+    fn written(&mut self, fd: OwnedFd) {
+        if self.flush == Flush::Each {
+            self.unwritten.push(fd);
+        }
+    }
+
+    /// Waits when so many files are open that the process could run out of descriptors.
+    fn wait_some(&mut self) -> Result<(), StagingError> {
+        if self.unwritten.len() < OPEN_FILES { Ok(()) } else { self.wait() }
     }
 
     /// Returns the directories that hold `from` in the source and `to` in the workshop.

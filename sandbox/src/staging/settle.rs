@@ -3,10 +3,11 @@
 
 use super::build::{Builder, parts_of};
 use super::changes::{Change, Effect};
+use super::flush::Flush;
 use super::journal::{self, Action, Journal, Operation, Purpose, Steps, Workspace};
 use super::node::Node;
 use super::plan::{Look, current};
-use super::transaction::{slot, sync};
+use super::transaction::slot;
 use super::{Kind, RelPath, StagingError, dir};
 use rustix::fd::OwnedFd;
 use rustix::fs::RenameFlags;
@@ -105,7 +106,7 @@ pub(super) fn settle(
     steps.done()?;
     dir::remove_all(root, journal.workshop.as_ref())
         .map_err(|source| StagingError::io("remove", &journal.workshop, source))?;
-    sync(root)?;
+    Flush::Each.wait([root])?;
     steps.done()?;
     Ok(kept)
 }
@@ -151,7 +152,7 @@ fn keep(
     steps.done()?;
     publish(stage, undo)
         .map_err(|source| StagingError::io("keep the undo data in", LAST, source))?;
-    sync(undo)?;
+    Flush::Each.wait([undo, stage])?;
     steps.done()?;
     Ok(UndoData::Kept)
 }
@@ -171,6 +172,7 @@ fn collect(
     let workshop = dir::open_directory(root, journal.workshop.as_ref()).map_err(failed)?;
     let collected = dir::ensure_private(stage, COLLECTED.as_ref()).map_err(failed)?;
     let mut size_bytes = 0_u64;
+    let mut flush = Flush::of(journal.operations.len());
     for (index, operation) in journal.operations.iter().enumerate() {
         let (Action::Remove { expect } | Action::Install { expect: Some(expect), .. }) =
             &operation.action
@@ -181,39 +183,45 @@ fn collect(
         if size_bytes > UNDO_BYTES || index > UNDO_ENTRIES {
             return Ok(false);
         }
-        save(&workshop, &collected, index, expect)?;
+        if save(&workshop, &collected, index, expect)? == Flush::Whole {
+            flush = Flush::Whole;
+        }
         steps.done()?;
     }
     let manifest =
         Manifest { id: journal.id.clone(), workspace: journal.workspace.clone(), entries };
-    sync(&collected)?;
+    flush.wait([&collected, &workshop])?;
     journal::write(&collected, MANIFEST, &manifest)?;
     Ok(true)
 }
 
 /// Moves one displaced tree to the undo data, or copies it where it cannot be moved or where
-/// another name outside could still change it.
+/// another name outside could still change it. Returns what is to be waited for afterwards.
 fn save(
     workshop: &OwnedFd,
     collected: &OwnedFd,
     index: usize,
     expect: &Node,
-) -> Result<(), StagingError> {
+) -> Result<Flush, StagingError> {
     let name = slot(index);
     let failed = |source| StagingError::io("keep", name.to_string_lossy(), source);
     if dir::stat(workshop, &name).map_err(failed)?.is_none() {
-        return Ok(());
+        return Ok(Flush::Each);
     }
     dir::remove_all(collected, &name).map_err(failed)?;
     let shared = expect.kind == Kind::File && expect.identity.links > 1;
     if !shared {
         match dir::move_new((workshop, &name), (collected, &name)) {
             Err(Errno::XDEV | Errno::ACCESS | Errno::PERM) => {}
-            other => return other.map_err(failed),
+            other => return other.map(|()| Flush::Each).map_err(failed),
         }
     }
     let parts = parts_of(workshop, &name).map_err(failed)?;
-    Builder::new(workshop, collected).build(&name, &parts, &mut Steps::default())
+    let flush = Flush::of(parts.len());
+    let mut builder = Builder::new(workshop, collected, flush);
+    builder.build(&name, &parts, &mut Steps::default())?;
+    builder.wait()?;
+    Ok(flush)
 }
 
 /// Returns what an operation left, when it is what it should have left.

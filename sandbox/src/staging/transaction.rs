@@ -6,6 +6,7 @@
 //! everything is undone. The state of a slot tells whether its operation was done.
 
 use super::build::Builder;
+use super::flush::{self, Flush};
 use super::journal::{self, Action, Attributes, Journal, Steps};
 use super::node::{Node, Rigour};
 use super::plan::{Look, Plan, current};
@@ -13,7 +14,7 @@ use super::{Kind, RelPath, StagingError, dir};
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsRawFd as _;
 
@@ -65,7 +66,8 @@ impl<'a> Transaction<'a> {
         let workshop = dir::make_private(root, journal.workshop.as_ref())
             .map_err(|source| StagingError::io("make the directory", &journal.workshop, source))?;
         steps.done()?;
-        let mut builder = Builder::new(source, &workshop);
+        let flush = Flush::of(plan.parts.values().map(Vec::len).sum());
+        let mut builder = Builder::new(source, &workshop, flush);
         let mut built = BTreeMap::new();
         for (index, parts) in &plan.parts {
             let slot = slot(*index);
@@ -74,7 +76,8 @@ impl<'a> Transaction<'a> {
                 .map_err(|source| StagingError::io("look at", &journal.workshop, source))?;
             built.insert(*index, node.map_or(0, |node| node.identity.inode));
         }
-        sync(&workshop)?;
+        builder.wait()?;
+        flush.wait([&workshop, root])?;
         steps.done()?;
         journal::write(stage, journal::APPLY, &built)?;
         steps.done()?;
@@ -104,7 +107,7 @@ impl<'a> Transaction<'a> {
             self.take_back(steps)?;
             return Err(error);
         }
-        sync(self.root)?;
+        self.wait()?;
         journal::write(self.stage, journal::APPLIED, &())?;
         steps.done()
     }
@@ -119,8 +122,23 @@ impl<'a> Transaction<'a> {
                 .map_err(|source| StagingError::io("take back the change of", path, source))?;
             steps.done()?;
         }
-        sync(self.root)?;
+        flush::whole(self.root)?;
         abandon(self.root, self.stage, &self.journal)
+    }
+
+    /// Waits until every directory in which a name changed is on the disk.
+    fn wait(&self) -> Result<(), StagingError> {
+        let flush = Flush::of(self.journal.operations.len());
+        let mut changed = BTreeSet::new();
+        for operation in &self.journal.operations {
+            let path = &operation.path;
+            match operation.action {
+                Action::Attributes { .. } => changed.insert(path.clone()),
+                _ => changed.insert(path.parent().unwrap_or_default()),
+            };
+        }
+        flush.wait_beneath(self.root, &changed)?;
+        flush.wait([&self.workshop])
     }
 
     fn operation(&self, index: usize) -> Result<(), StagingError> {
@@ -293,11 +311,6 @@ pub(super) fn abandon(
         }
     }
     fs::fsync(stage).map_err(|source| StagingError::io("write the record", "journal", source))
-}
-
-/// Waits until everything on the file system of `fd` is on the disk.
-pub(super) fn sync(fd: &OwnedFd) -> Result<(), StagingError> {
-    fs::syncfs(fd).map_err(|source| StagingError::io("write out", "the file system", source))
 }
 
 /// A directory whose mode may forbid its owner to open it.

@@ -117,7 +117,8 @@ fn the_sandbox_dies_with_a_killed_host() {
     if let Ok(mark) = std::env::var(HOST) {
         // This is the host: it starts a sandbox, says so, and is killed while it waits.
         let case = Case::new();
-        let line = format!("setsid sleep 5000.{mark} & echo up; trap '' HUP TERM; sleep 6000.{mark}");
+        let line =
+            format!("setsid sleep 5000.{mark} & echo up; trap '' HUP TERM; sleep 6000.{mark}");
         let mut command = case.command("/bin/sh", &["sh", "-c", &line]);
         command.stdio[1] = Stdio::Inherit;
         command.deadline = None;

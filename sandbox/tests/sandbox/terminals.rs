@@ -15,9 +15,8 @@ fn terminal() -> (OwnedFd, OwnedFd) {
     let (mut ours, mut theirs) = (-1, -1);
     let null = std::ptr::null_mut();
     // SAFETY: both descriptors are written; null means no name, settings or size.
-    let opened = unsafe {
-        libc::openpty(&raw mut ours, &raw mut theirs, null, null.cast(), null.cast())
-    };
+    let opened =
+        unsafe { libc::openpty(&raw mut ours, &raw mut theirs, null, null.cast(), null.cast()) };
     assert_eq!(opened, 0);
     // SAFETY: the call just made both descriptors: nobody else owns them.
     unsafe { (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }

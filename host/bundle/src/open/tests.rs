@@ -69,7 +69,7 @@ fn what_is_no_plugin_is_refused_with_its_kind_and_the_fix() {
         ("cut.wasm", "bundle::wrong-kind", "ends inside the WebAssembly header"),
         ("old.wasm", "bundle::wrong-kind", "version 10 and layer 1"),
         ("no-manifest", "bundle::no-manifest", "has no `plugin.toml`"),
-        ("no-component", "bundle::not-found", "`no-component/x.wasm`"),
+        ("no-component", "bundle::no-component", "`no-component/x.wasm`"),
         ("wrong-component", "bundle::wrong-kind", "`wrong-component/x.wasm`"),
         ("bad", "bundle::manifest", "bad/plugin.toml:2:1: "),
         ("binary", "bundle::manifest", "binary/plugin.toml:2:1: "),

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 pub(super) const EXEC_EXAMPLES: &str = "\
-Writes to the workspace are staged: the program works on a copy, you see the difference when it ends,
-and nothing changes before you say yes. There is no network unless a host is named.
+Writes to the workspace are staged: the program works on a copy, you see the difference when
+it ends, and nothing changes before you say yes. There is no network unless a host is named.
 
 Examples:
   ringfence exec --plan -- cargo test                  what it could reach; runs nothing
@@ -36,7 +36,13 @@ pub(crate) struct Exec {
     #[command(subcommand)]
     pub(crate) command: Option<ExecCommand>,
     /// The most it can get: offline, read-only, net-read-only, workspace-write, trusted
-    #[arg(short, long, default_value = "workspace-write", value_name = "PROFILE", help_heading = "Policy")]
+    #[arg(
+        short,
+        long,
+        default_value = "workspace-write",
+        value_name = "PROFILE",
+        help_heading = "Policy"
+    )]
     pub(crate) profile: String,
     /// Say yes ahead: to exactly this action by its digest, or to a capability such as `env:HOME`
     #[arg(long, value_name = "DIGEST|CAPABILITY", help_heading = "Policy")]
@@ -86,7 +92,7 @@ pub(crate) struct Exec {
     #[arg(long)]
     pub(crate) plan: bool,
     /// The program and its arguments
-    #[arg(last = true, value_name = "PROGRAM")]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
     pub(crate) argv: Vec<OsString>,
 }
 

@@ -47,6 +47,11 @@ fn refused(error: AuditError) -> CliError {
     CliError::Room(Box::new(error))
 }
 
+/// Ends a command whose output stopped: a reader that went away has seen what it wanted.
+fn unread(error: io::Error) -> Result<u8, CliError> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(0) } else { Err(CliError::Output(error)) }
+}
+
 fn broken(broken: Broken) -> CliError {
     CliError::Room(Box::new(broken))
 }
@@ -121,8 +126,8 @@ impl Place<'_> {
             return Ok(0);
         }
         for record in &kept {
-            if self.shown(record).is_err() {
-                return Ok(0);
+            if let Err(error) = self.shown(record) {
+                return unread(error);
             }
         }
         if follow { self.follow(&filter, newest.as_ref()) } else { Ok(0) }
@@ -148,8 +153,8 @@ impl Place<'_> {
             };
             let idle = records.is_empty();
             for record in records.iter().filter(|record| filter.matches(record)) {
-                if self.shown(record).is_err() {
-                    return Ok(0);
+                if let Err(error) = self.shown(record) {
+                    return unread(error);
                 }
             }
             if idle {
@@ -263,12 +268,7 @@ impl Place<'_> {
         let files = self.files()?.map(|(_, files)| files);
         let Some(path) = output else {
             let out = BufWriter::new(io::stdout().lock());
-            return match exported(files, format, out)? {
-                Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(CliError::File { what: "standard output", path: "-".to_owned(), source })
-                }
-                _ => Ok(0),
-            };
+            return exported(files, format, out)?.map_or_else(unread, |()| Ok(0));
         };
         let fail = |source| CliError::File {
             what: "file to export to",

@@ -1,7 +1,7 @@
 //! `exec`: a native program in the sandbox, from the question to the commit.
 
-mod commit;
 mod command;
+mod commit;
 mod end;
 mod undo;
 
@@ -17,26 +17,26 @@ use crate::print::Printer;
 pub(super) use command::tty;
 
 /// `ringfence exec`.
-pub(crate) fn exec(args: Exec, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+pub(crate) fn exec(args: &Exec, global: &Global, printer: &Printer) -> Result<u8, CliError> {
     if let Some(ExecCommand::Undo { yes }) = args.command {
         return undo::undo(yes, global, printer);
     }
-    let (program, argv) = command::program(&args.argv)?;
-    let options = command::options(&args, global)?;
+    let (program, words) = command::program(&args.argv)?;
+    let options = command::options(args, global)?;
     let builder = places::host(global)?;
     if args.plan {
-        let plan = builder.looks_only().build()?.plan_exec(&program, argv, options)?;
+        let plan = builder.looks_only().build()?.plan_exec(&program, words, options)?;
         show(&plan, printer);
         return Ok(0);
     }
     let host = builder.build()?;
-    let plan = host.prepare_exec(&program, argv, options)?;
-    let approver = approver(&args, global, &plan)?;
+    let plan = host.prepare_exec(&program, words, options)?;
+    let approver = approver(args, global, &plan)?;
     let signals = end::Signals::default();
-    let io = ExecIo::inherited().telling(signals.forwarding());
+    let io = signals.forwarded(ExecIo::inherited());
     let executed = run(&host, plan, &*approver, io)?;
     let code = executed.exit.shell_code();
-    end::ended(executed, &args, &signals, printer)?;
+    end::ended(executed, args, &signals, printer)?;
     Ok(code)
 }
 

@@ -4,14 +4,16 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringfence::{
     CallDone, CallResult, Host, Level, Observer, Plugin, PluginKind, Prepared, RunOptions, Sink,
     Stdio, Usage,
 };
+use ringfence_capability::Kind;
 use serde_json::{Value, json};
 
-use crate::args::{Call, Global, Grants, Run};
+use crate::args::{ApproverKind, Call, Global, Grants, Run};
 use crate::error::CliError;
 use crate::print::{Printer, visible};
 use crate::{flags, places};
@@ -20,12 +22,14 @@ use crate::{flags, places};
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;
 /// The most a command may be given on standard input.
 const STDIN_BYTES: u64 = 1024 * 1024 * 1024;
+/// How long the end of a killed program is waited for.
+const KILLED: Duration = Duration::from_secs(5);
 /// A component larger than this is worth a word while it compiles.
 const SLOW_BYTES: usize = 300 * 1024;
 
 /// `ringfence run`.
 pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, CliError> {
-    let (prepared, _) = prepare(&args.plugin, &args.grants, global, printer)?;
+    let (prepared, _) = prepare(&args.plugin, &args.grants, args.approver, global, printer)?;
     // The process ends next: taking code and tables apart first would only take time.
     let prepared = ManuallyDrop::new(prepared);
     match prepared.kind() {
@@ -58,7 +62,7 @@ pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, 
 
 /// `ringfence call`.
 pub(crate) fn call(args: &Call, global: &Global, printer: &Printer) -> Result<u8, CliError> {
-    let (prepared, _) = prepare(&args.plugin, &args.grants, global, printer)?;
+    let (prepared, _) = prepare(&args.plugin, &args.grants, args.approver, global, printer)?;
     // The process ends next: taking code and tables apart first would only take time.
     let prepared = ManuallyDrop::new(prepared);
     if let Some(file) = &args.batch {
@@ -76,10 +80,12 @@ pub(crate) fn call(args: &Call, global: &Global, printer: &Printer) -> Result<u8
 pub(crate) fn prepare(
     path: &Path,
     grants: &Grants,
+    approver: ApproverKind,
     global: &Global,
     printer: &Printer,
 ) -> Result<(Prepared, Plugin), CliError> {
     let mut options = flags::options(grants, global)?;
+    options.native = super::native::options(approver, global)?;
     if !printer.is_json() || std::io::stderr().is_terminal() {
         options.observer = Some(Arc::new(Talk));
     }
@@ -112,14 +118,18 @@ pub(crate) fn block_on<T>(
 ) -> Result<T, CliError> {
     let runtime = runtime(prepared)?;
     let done = runtime.block_on(work);
-    runtime.shutdown_background();
+    if prepared.grants().of_kind(Kind::Exec).next().is_some() {
+        // A program that was killed with the run is still written down.
+        runtime.shutdown_timeout(KILLED);
+    } else {
+        runtime.shutdown_background();
+    }
     Ok(done)
 }
 
 /// Returns a runtime for one run. Waiting for sockets is only set up when something may use them.
 fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, CliError> {
     let network = prepared.grants().iter().any(|grant| {
-        use ringfence_capability::Kind;
         matches!(grant.capability.kind(), Kind::HttpRead | Kind::HttpWrite | Kind::Socket)
     });
     let mut builder = tokio::runtime::Builder::new_current_thread();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringfence::{Allocation, ServeOptions};
+use ringfence::{Allocation, PluginKind, RunError, ServeOptions};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -25,6 +25,8 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
     let host = host.concurrency(args.concurrency).build()?;
     let plugin = host.open(&args.plugin)?;
     let prepared = Arc::new(host.prepare(&plugin, options)?.for_serving());
+    // Before an address is printed that nobody would answer at.
+    serves(prepared.kind(), &plugin.display)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| CliError::File {
         what: "runtime",
@@ -47,6 +49,19 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
     let served = served?;
     printer.note(&format!("answered {} requests, {} failed", served.answered, served.failed));
     Ok(0)
+}
+
+/// Refuses a plugin that answers no HTTP.
+fn serves(kind: PluginKind, plugin: &str) -> Result<(), RunError> {
+    let instead = match kind {
+        PluginKind::HttpHandler => return Ok(()),
+        PluginKind::Command => format!("ringfence run {plugin}"),
+        PluginKind::Tools | PluginKind::Agent | PluginKind::Step => {
+            format!("ringfence call {plugin} FUNCTION")
+        }
+    };
+    let (is, wanted) = (kind.name(), PluginKind::HttpHandler.name());
+    Err(RunError::WrongKind { plugin: plugin.to_owned(), is, wanted, instead })
 }
 
 /// Waits for Ctrl-C, or for the signal that asks a service to end.

@@ -99,7 +99,15 @@ async fn a_refused_request_is_told_why_recorded_and_never_sent() {
         assert_eq!(inbox.texts(), Vec::<String>::new(), "{line}");
         assert_eq!(served.proxy.summary().refused, 1);
     }
-    // The same requests with what was missing, or without what was too much.
+}
+
+/// The twin of the test above: nothing is refused for how it is written.
+#[tokio::test]
+async fn the_same_requests_with_what_was_missing_or_without_what_was_too_much_go_out() {
+    let (port, _inbox) = server(ok("")).await;
+    let at = |path: &str| format!("http://example.test:{port}{path}");
+    let wide = || all_hosts(WRITE, port);
+    let narrow = || one_host(READ, port);
     for (line, headers, grants) in [
         (format!("GET {}", at("/")), vec![], narrow()),
         (format!("GET http://other.test:{port}/"), vec![], wide()),

@@ -25,9 +25,9 @@ pub(super) fn ask(
     }
     let Decision { outcome, event, .. } = Broker::new(&store, approver, &run).decide(request, &prompt);
     match outcome {
-        Ok(approved) => {
+        Ok(proof) => {
             let entries = log.decided(plan, &event, None);
-            Ok((approved, entries))
+            Ok((proof, entries))
         }
         Err(denied) => {
             log.append_synced(&log.decided(plan, &event, Some(&denied)))?;

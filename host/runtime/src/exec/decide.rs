@@ -1,13 +1,13 @@
 //! From a command and options to a plan: what is asked, what policy says, what the sandbox becomes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ringfence_capability::{
     ArgvPattern, Capability, Grant, GrantSet, Kind, Name, Origin, PathScope, Request,
 };
-use ringfence_policy::{Answers, Policy, ProtectedNames, Verdict};
+use ringfence_policy::{Answers, Explanation, Policy, ProtectedNames, Remedy, Verdict};
 use ringfence_sandbox::{PlanContext, Program, SandboxExecutor, SandboxPlan, WriteMode};
 
 use super::toolchains::{Needed, Toolchains};
@@ -31,17 +31,16 @@ impl Host {
         argv: Vec<OsString>,
         options: ExecOptions,
     ) -> Result<ExecPlan, RunError> {
-        let opened = Program::open(program).map_err(ExecError::from)?;
-        let command = Capability::Exec(pattern(program, &argv)?);
         let mut layers = self.layers.clone();
         layers.extend(options.layers.iter().cloned());
         let policy = Policy::new(options.profile, layers);
-        let exec = policy.explain(&asked(command, "the command itself"), &Answers::default());
-        if exec.verdict == Verdict::Forbid {
-            return Err(exec.refusal().map_or(ExecError::NoState.into(), RunError::from));
-        }
+        let exec = command(&policy, program, &argv)?;
+        let opened = Program::open(program).map_err(ExecError::from)?;
         let needed = needed(program, &options)?;
-        let verdicts = policy.grant(&requests(&options, &needed)?, &answers(&options, &needed));
+        let verdicts = match &options.grants {
+            Some(grants) => super::plugin::given(grants),
+            None => policy.grant(&requests(&options, &needed)?, &answers(&options, &needed)),
+        };
         if let Some(refusal) = verdicts.refusal() {
             return Err(refusal.into());
         }
@@ -51,24 +50,7 @@ impl Host {
         let addresses = RunOptions { addresses: options.addresses.clone(), ..RunOptions::default() };
         let addresses = prepared::addresses(&addresses)?;
         let environment = environment(&options, &needed, &verdicts.granted);
-        let working_directory = match &options.working_directory {
-            Some(path) => places::real(path, "working directory")?,
-            None => self.places.workspace().to_owned(),
-        };
-        let context = PlanContext {
-            profile: options.profile,
-            workspace: self.places.workspace().to_owned(),
-            working_directory,
-            protected: ProtectedNames::built_in().iter().map(|(name, _)| name.to_owned()).collect(),
-            write: options.write,
-            environment: environment.iter().map(|(name, _)| name.clone()).collect(),
-            limits: options.limits,
-        };
-        let sandbox = SandboxPlan::from_grants(&verdicts.granted, &context);
-        let sandbox = sandbox.map_err(ExecError::from)?;
-        if sandbox.is_staged() && !cfg!(target_os = "linux") {
-            return Err(ExecError::NoStaging.into());
-        }
+        let sandbox = self.sandbox(&verdicts.granted, &environment, &options)?;
         let executor = options.executor.clone().map_or_else(system_executor, Ok)?;
         let notes = notes(program, &opened, &options, &needed, &sandbox);
         let enforcement = executor.enforcement(&sandbox);
@@ -86,6 +68,34 @@ impl Host {
             executor,
             options,
         })
+    }
+
+    /// Makes the sandbox plan from what was granted.
+    fn sandbox(
+        &self,
+        granted: &GrantSet,
+        environment: &[(String, OsString)],
+        options: &ExecOptions,
+    ) -> Result<SandboxPlan, RunError> {
+        let workspace = self.places.workspace().to_owned();
+        let working_directory = match &options.working_directory {
+            Some(path) => places::real(path, "working directory")?,
+            None => workspace.clone(),
+        };
+        let context = PlanContext {
+            profile: options.profile,
+            workspace,
+            working_directory,
+            protected: ProtectedNames::built_in().iter().map(|(name, _)| name.to_owned()).collect(),
+            write: options.write,
+            environment: environment.iter().map(|(name, _)| name.clone()).collect(),
+            limits: options.limits,
+        };
+        let sandbox = SandboxPlan::from_grants(granted, &context).map_err(ExecError::from)?;
+        if sandbox.is_staged() && !cfg!(target_os = "linux") {
+            return Err(ExecError::NoStaging.into());
+        }
+        Ok(sandbox)
     }
 
     /// As [`Host::plan_exec`], and a refusal is recorded.
@@ -121,13 +131,25 @@ impl Host {
     }
 }
 
+/// Returns what policy says about the command, unless it is no.
+fn command(policy: &Policy, program: &Path, argv: &[OsString]) -> Result<Explanation, RunError> {
+    let wanted = asked(Capability::Exec(pattern(program, argv)?), "the command itself");
+    let mut exec = policy.explain(&wanted, &Answers::default());
+    // The person is asked anyway: no flag has to say so.
+    exec.remedy.retain(|step| !matches!(step, Remedy::Approve { .. }));
+    match exec.refusal() {
+        Some(refusal) if exec.verdict == Verdict::Forbid => Err(refusal.into()),
+        _ => Ok(exec),
+    }
+}
+
 /// Returns the pattern that is decided about. The program goes by the name it was called by only
 /// when that is the name of the file found.
 fn pattern(program: &Path, argv: &[OsString]) -> Result<ArgvPattern, ExecError> {
     let name = argv.first().filter(|name| program.file_name() == Some(name));
     let word = name.map_or(program.as_os_str(), OsString::as_os_str);
     let words = std::iter::once(word).chain(argv.iter().skip(1).map(OsString::as_os_str));
-    ArgvPattern::exactly(words.map(|word| word.as_encoded_bytes()))
+    ArgvPattern::exactly(words.map(OsStr::as_encoded_bytes))
         .map_err(|source| ExecError::Command { source })
 }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use ringfence_approval::{Action, Argument, Draft, Exec, Executable, Nonce, Request};
 use ringfence_approval::terminal::quote;
-use ringfence_capability::{Kind, text};
+use ringfence_capability::{Digest, Kind, text};
 use ringfence_interfaces::http::AddressRules;
 use ringfence_policy::{Explanation, Verdicts};
 use ringfence_sandbox::{Enforcement, Program, SandboxExecutor, SandboxPlan, Status};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use super::{ExecError, ExecOptions};
 
@@ -76,6 +77,8 @@ impl ExecPlan {
         let mut plan: Value =
             serde_json::from_str(&self.sandbox.canonical_json()).unwrap_or(Value::Null);
         let Value::Object(members) = &mut plan else { return Value::Null };
+        // Dozens of names that are the same every time would hide what differs.
+        members.insert("protected".to_owned(), json!(self.protected()));
         let hosts = self.hosts();
         if !hosts.is_empty() {
             members.insert("hosts".to_owned(), json!(hosts));
@@ -95,6 +98,13 @@ impl ExecPlan {
         let http = |kind: Kind| matches!(kind, Kind::HttpRead | Kind::HttpWrite);
         let granted = self.verdicts.granted.iter().map(|grant| &grant.capability);
         granted.filter(|one| http(one.kind())).map(ToString::to_string).collect()
+    }
+
+    /// Returns the protected names as a number and a digest over all of them.
+    fn protected(&self) -> String {
+        let names = self.sandbox.protected();
+        let digest = sha2::Sha256::digest(names.join("\n"));
+        format!("{} names, {}", names.len(), Digest::from_bytes(digest.into()))
     }
 
     /// Returns what a person is warned of.
@@ -122,15 +132,16 @@ impl ExecPlan {
         })
     }
 
-    /// Returns the name of the program's file.
+    /// Returns the name the program is called by, without directories.
     pub fn name(&self) -> String {
-        let name = self.program.path().file_name();
+        let called = self.argv.first().map(Path::new).and_then(Path::file_name);
+        let name = called.or_else(|| self.program.path().file_name());
         text::plain(&name.unwrap_or_default().to_string_lossy())
     }
 }
 
 /// Between the end of a person's patience and the end of the request.
-const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+pub(super) const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 impl fmt::Display for ExecPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,7 +156,12 @@ impl fmt::Display for ExecPlan {
         }
         let by = &self.exec.decided_by;
         row(f, "decided by", &format!("{}: {} ({})", by.layer, by.rule, self.exec.verdict))?;
-        write!(f, "{}", self.sandbox)?;
+        let sandbox = self.sandbox.to_string();
+        for line in sandbox.lines().filter(|line| !line.starts_with("protected ")) {
+            writeln!(f, "{line}")?;
+        }
+        let names = self.sandbox.protected();
+        row(f, "protected", &format!("{} names such as {}", names.len(), some_of(names)))?;
         for host in self.hosts() {
             row(f, "through proxy", &host)?;
         }
@@ -166,7 +182,9 @@ impl fmt::Display for ExecPlan {
                 Status::Partial(what) => format!("partly: {what}"),
                 Status::NotEnforced => "NO".to_owned(),
             };
-            writeln!(f, "  {}: {held}", rule.rule)?;
+            // The names stand above.
+            let rule = rule.rule.split_once(": .").map_or(rule.rule.as_str(), |(rule, _)| rule);
+            writeln!(f, "  {rule}: {held}")?;
         }
         Ok(())
     }
@@ -182,6 +200,12 @@ impl fmt::Debug for ExecPlan {
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     writeln!(f, "{name:<15} {value}")
+}
+
+/// Returns the protected names that most people know.
+fn some_of(names: &[String]) -> String {
+    let known = [".git", ".envrc", ".vscode", ".github"];
+    known.into_iter().filter(|name| names.iter().any(|one| one == name)).collect::<Vec<_>>().join(", ")
 }
 
 fn shown(path: &Path) -> String {

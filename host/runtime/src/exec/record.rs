@@ -192,7 +192,7 @@ fn argv_digest(argv: &[OsString]) -> Digest {
     Digest::from_bytes(hasher.finalize().into())
 }
 
-fn approval(event: &Event, denied: Option<&Denied>) -> Approval {
+pub(super) fn approval(event: &Event, denied: Option<&Denied>) -> Approval {
     let how = match (event.allowed, event.answer) {
         (true, Some("once")) => How::Once,
         (true, Some("for-this-run")) => How::Run,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use ringfence_approval::{Denied, Event};
 use ringfence_audit::{Decision as Logged, Entry, Kept, Outcome, Target};
 use ringfence_policy::ProtectedNames;
 use ringfence_sandbox::StageDirs;
@@ -126,6 +127,19 @@ impl Staged {
         let Self { stage, log, .. } = self;
         stage.discard().map_err(ExecError::from)?;
         log.append(&[entry])
+    }
+
+    /// Records what a person said about the changes.
+    pub(super) fn answered(
+        &self,
+        event: &Event,
+        denied: Option<&Denied>,
+        decision: Logged,
+        why: &str,
+    ) -> Result<(), RunError> {
+        let entry = self.entry("exec.commit-approval").for_request(event.request);
+        let entry = entry.approved(super::record::approval(event, denied));
+        self.log.append_synced(&[self.log.judged(entry, decision, why)])
     }
 
     fn entry(&self, operation: &str) -> Entry {

@@ -36,16 +36,17 @@ impl Host {
         io: ExecIo,
     ) -> Result<Executed, RunError> {
         let state = self.exec_state()?;
-        let log = ExecLog::new(About::of(&plan.options), Arc::clone(&self.log), &run_id()?);
-        let (approved, mut entries) = approve::ask(&plan, &state, approver, &log)?;
-        let request = approved.digest();
+        let id = plan.options.run.clone().map_or_else(run_id, Ok)?;
+        let log = ExecLog::new(About::of(&plan.options), Arc::clone(&self.log), &id);
+        let (proof, mut entries) = approve::ask(&plan, &state, approver, &log)?;
+        let request = proof.digest();
         let ready = plan
             .program
             .verify()
             .map_err(ExecError::from)
             .and_then(|()| {
                 let now = jiff::Timestamp::now();
-                Ok(approved.redeem_exec(&plan.program.digest(), now).map(drop)?)
+                Ok(proof.redeem_exec(&plan.program.digest(), now).map(drop)?)
             })
             .and_then(|()| Staging::prepare(&plan, &state, &log, &mut entries));
         let staging = match ready {
@@ -105,6 +106,9 @@ fn started(
         stage: staging.dirs(),
         deadline: options.deadline,
     };
+    if let Some(starting) = io.starting {
+        starting();
+    }
     let mut running = executor.spawn(&sandbox, command)?;
     // Without a listener the program has no network.
     let listener = running.take_listener().filter(|_| sandbox.network() == Network::Proxy);

@@ -139,7 +139,7 @@ const SPOILT: &[(&str, Spoil, &str, &str)] = &[
     (
         "plugin",
         |p| std::fs::remove_file(p.path("plugin/types.wasm")).unwrap(),
-        "bundle::not-found",
+        "bundle::no-component",
         "types.wasm",
     ),
     ("plugin", |p| put(p.file("plugin/types.wasm", "")), "bundle::wrong-kind", "types.wasm"),

@@ -13,6 +13,8 @@
 mod ambient;
 mod broken;
 mod common;
+#[cfg(target_os = "linux")]
+mod exec;
 mod files;
 mod http;
 mod kinds;

@@ -1,5 +1,5 @@
-#![allow(clippy::panic, reason = "tests")]
 //! The filter, run by a small interpreter of the kernel's instructions.
+#![allow(clippy::panic, reason = "tests")]
 
 use super::*;
 

@@ -4,7 +4,7 @@ use super::support::{Place, everything, skip};
 use crate::staging::journal::Steps;
 use crate::staging::{Outcome, Stage, StagingError, Undo, recover, state::State};
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 
@@ -176,10 +176,8 @@ fn holds_a_stage_until_it_is_killed() {
     std::fs::write(stage.upper().join("file"), "staged").unwrap();
     std::fs::write(top.join("ready.part"), stage.id()).unwrap();
     std::fs::rename(top.join("ready.part"), top.join("ready")).unwrap();
-    #[expect(clippy::print_stdout, reason = "the test that started this one waits for it")]
-    {
-        println!("ready");
-    }
+    // The test that started this one waits for it.
+    std::io::stdout().write_all(b"ready\n").unwrap();
     let _ = std::io::stdin().read(&mut [0]);
 }
 

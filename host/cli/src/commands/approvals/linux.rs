@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use ringfence::Diagnostic;
 use ringfence::approval::socket::{self, Change, Pending, Watch};
 use ringfence::approval::terminal::{self, quote};
 use ringfence::approval::{
-    Answer, Asked, By, Channel, Effect, Expected, Lease, LeaseState, Place, Prompt,
-    Request, Scope, ShortId, Store,
+    Answer, By, Channel, Effect, Expected, Lease, LeaseState, Place, Prompt, Request, Scope,
+    ShortId, Store,
 };
-use ringfence::Diagnostic;
 use ringfence_audit::{Approval, AuditLog, Decision, Durability, Entry, How};
 use ringfence_capability::{ArgvPattern, Origin};
 use serde_json::{Value, json};
@@ -50,17 +50,22 @@ pub(crate) fn approvals(
         }
         ApprovalsCommand::Revoke { id: Some(id), .. } => {
             let id = id.parse().map_err(room)?;
-            record(global, Entry::new("approval.revoke").approved(
-                Approval::new(How::Revoked).by(Channel::Command.name()).under(&id_text(&id)),
-            ))?;
+            record(
+                global,
+                Entry::new("approval.revoke").approved(
+                    Approval::new(How::Revoked).by(Channel::Command.name()).under(&id_text(&id)),
+                ),
+            )?;
             let lease = open()?.revoke(&id).map_err(room)?;
             done(printer, &format!("revoked {}", line_of(&lease)), &lease_json(&lease));
             Ok(0)
         }
         ApprovalsCommand::Revoke { id: None, .. } => {
-            record(global, Entry::new("approval.revoke-all").approved(
-                Approval::new(How::Revoked).by(Channel::Command.name()),
-            ))?;
+            record(
+                global,
+                Entry::new("approval.revoke-all")
+                    .approved(Approval::new(How::Revoked).by(Channel::Command.name())),
+            )?;
             let count = open()?.revoke_all().map_err(room)?;
             done(printer, &format!("revoked {count}"), &json!({ "revoked": count }));
             Ok(0)
@@ -89,7 +94,9 @@ fn yes(span: Option<&str>, always: bool, matching: Option<&str>) -> Result<Answe
     let Some(text) = span else { return Ok(Answer::Once) };
     let time = terminal::span(text).and_then(|span| jiff::Timestamp::now().checked_add(span).ok());
     let time = time.ok_or_else(|| {
-        CliError::Usage(format!("`--for {text}` is no time such as `8h` or `7d`, of a year at most"))
+        CliError::Usage(format!(
+            "`--for {text}` is no time such as `8h` or `7d`, of a year at most"
+        ))
     })?;
     Ok(Answer::Until { time })
 }
@@ -105,21 +112,18 @@ fn give(
 ) -> Result<u8, CliError> {
     let id: ShortId = id.parse().map_err(room)?;
     let waiting = socket::pending(place).map_err(room)?;
-    let waiting = waiting.into_iter().find(|one| one.request.short_id() == id);
-    let asked = || -> Result<Option<Asked>, CliError> {
-        let all = store.asked().map_err(room)?;
-        Ok(all.into_iter().find(|one| one.request.short_id() == id))
-    };
-    let (request, is_waiting) = match waiting {
-        Some(waiting) => (waiting.request, true),
-        None => {
-            let unknown = || CliError::Usage(format!(
+    let waiting = waiting.into_iter().map(|one| one.request).find(|one| one.short_id() == id);
+    let is_waiting = waiting.is_some();
+    let asked = || -> Result<Request, CliError> {
+        let mut all = store.asked().map_err(room)?.into_iter().map(|one| one.request);
+        all.find(|one| one.short_id() == id).ok_or_else(|| {
+            CliError::Usage(format!(
                 "no request `{id}` waits or was refused in the last day; `ringfence approvals list` \
                  shows them"
-            ));
-            (asked()?.ok_or_else(unknown)?.request, false)
-        }
+            ))
+        })
     };
+    let request = waiting.map_or_else(asked, Ok)?;
     if !printer.is_json() {
         printer.note(&shown(&request)?);
     }
@@ -137,12 +141,16 @@ fn give(
         (Some(lease), _, _) => line_of(lease),
         (None, false, true) => "approved".to_owned(),
     };
-    done(printer, &text, &json!({
-        "request": request.digest().to_string(),
-        "answer": answer.name(),
-        "waiting": is_waiting,
-        "lease": lease.as_ref().map(lease_json),
-    }));
+    done(
+        printer,
+        &text,
+        &json!({
+            "request": request.digest().to_string(),
+            "answer": answer.name(),
+            "waiting": is_waiting,
+            "lease": lease.as_ref().map(lease_json),
+        }),
+    );
     Ok(0)
 }
 
@@ -206,7 +214,10 @@ fn list(place: &Place, store: &Store, all: bool, printer: &Printer) -> Result<u8
         }
     };
     requests("waiting for an answer:", waiting.iter().map(|one| &one.request).collect());
-    requests("refused because nobody could be asked:", asked.iter().map(|one| &one.request).collect());
+    requests(
+        "refused because nobody could be asked:",
+        asked.iter().map(|one| &one.request).collect(),
+    );
     if !leases.is_empty() {
         printer.line("answers:");
     }
@@ -276,10 +287,12 @@ fn answered(request: &Request, answer: &Answer) -> Entry {
         Answer::Deny | Answer::DenyAlways => (How::Denied, Decision::Forbid),
     };
     let approval = Approval::new(how).by(Channel::Command.name());
-    Entry::new("approval.answer")
-        .for_request(request.digest())
-        .approved(approval)
-        .decided(decision, "approvals", &Origin::BuiltIn, answer.name())
+    Entry::new("approval.answer").for_request(request.digest()).approved(approval).decided(
+        decision,
+        "approvals",
+        &Origin::BuiltIn,
+        answer.name(),
+    )
 }
 
 /// Writes one record, on the disk when this returns.

@@ -18,11 +18,8 @@ pub(super) fn program(argv: &[OsString]) -> Result<(PathBuf, Vec<OsString>), Cli
         let text = "name the program after `--`, such as `ringfence exec -- cargo test`";
         return Err(CliError::Usage(text.to_owned()));
     };
-    let fail = |source| CliError::File {
-        what: "program",
-        path: name.display().to_string(),
-        source,
-    };
+    let fail =
+        |source| CliError::File { what: "program", path: name.display().to_string(), source };
     let found = if name.as_encoded_bytes().contains(&b'/') {
         std::path::absolute(name).map_err(fail)?
     } else {

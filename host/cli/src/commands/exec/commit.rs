@@ -24,6 +24,7 @@ pub(super) use linux::decide;
 #[cfg(target_os = "linux")]
 mod linux {
     use std::collections::BTreeSet;
+    use std::fmt::Write as _;
     use std::time::Duration;
 
     use ringfence::approval::terminal::{Terminal as _, Tty};
@@ -47,23 +48,21 @@ mod linux {
         printer: &Printer,
     ) -> Result<Value, CliError> {
         let listed = json!(staged.changes());
-        let decision = match rule {
-            CommitRule::All => Some(unflagged(&staged, printer)),
-            CommitRule::None => {
+        let decision = match (rule, super::super::tty()) {
+            (CommitRule::All, _) => Some(unflagged(&staged, printer)),
+            (CommitRule::Ask, Some(mut tty)) => ask(&staged, &mut tty)?,
+            (CommitRule::Ask, None) => {
+                list(&staged, printer);
+                printer.note(
+                    "ringfence: there is no terminal to ask at, so these changes are thrown away; \
+                     `--commit all` commits them",
+                );
+                None
+            }
+            (CommitRule::None, _) => {
                 list(&staged, printer);
                 None
             }
-            CommitRule::Ask => match super::super::tty() {
-                Some(mut tty) => ask(&staged, &mut tty)?,
-                None => {
-                    list(&staged, printer);
-                    printer.note(
-                        "ringfence: there is no terminal to ask at, so these changes are thrown away; \
-                         `--commit all` commits them",
-                    );
-                    None
-                }
-            },
         };
         let Some(decision) = decision.filter(|decision| !is_nothing(decision)) else {
             signals.hold(|| staged.discard())?;
@@ -87,7 +86,9 @@ mod linux {
             UndoData::Kept => "; `ringfence exec undo` takes it back",
             _ => "",
         };
-        format!("ringfence: committed {added} added, {changed} changed, {deleted} deleted{left}{undo}")
+        format!(
+            "ringfence: committed {added} added, {changed} changed, {deleted} deleted{left}{undo}"
+        )
     }
 
     /// Returns the yes to everything that needs none of its own, and says what is left out.
@@ -107,12 +108,13 @@ mod linux {
 
     fn summary(staged: &Staged) -> String {
         let changes = staged.changes();
-        let mut text = String::from("\nringfence: the program changed, in a copy of the workspace:\n");
+        let mut text =
+            String::from("\nringfence: the program changed, in a copy of the workspace:\n");
         for change in changes.iter().take(LISTED) {
-            text.push_str(&format!("  {change}\n"));
+            let _ = writeln!(text, "  {change}");
         }
         if changes.len() > LISTED {
-            text.push_str(&format!("  … and {} more\n", changes.len() - LISTED));
+            let _ = writeln!(text, "  … and {} more", changes.len() - LISTED);
         }
         text
     }
@@ -121,7 +123,7 @@ mod linux {
     fn ask(staged: &Staged, tty: &mut Tty) -> Result<Option<Decision>, CliError> {
         show(tty, &summary(staged))?;
         loop {
-            let line = question(tty, "Commit? [y]es  [n]o  [s]elect  [d]iff ")?;
+            let line = question(tty, "Commit? [y]es  [n]o  [s]elect  [d]iff\n")?;
             match line.as_deref() {
                 Some("y" | "yes") => return whole(staged, tty).map(Some),
                 Some("s" | "select") => return select(staged, tty).map(Some),
@@ -157,7 +159,7 @@ mod linux {
         let (mut paths, mut also) = (BTreeSet::<RelPath>::new(), Vec::new());
         for change in staged.changes() {
             let flagged = !change.flags().is_empty();
-            let line = question(tty, &format!("  {change}\n  this one? [y]es  [n]o  [q]uit "))?;
+            let line = question(tty, &format!("  {change}\n  this one? [y]es  [n]o  [q]uit\n"))?;
             match line.as_deref() {
                 Some("y" | "yes") => {
                     paths.insert(change.path().clone());
@@ -173,7 +175,7 @@ mod linux {
     }
 
     fn confirmed(change: &Change, tty: &mut Tty) -> Result<bool, CliError> {
-        let text = format!("  {change}\n  this needs a yes of its own: commit it? [y]es  [n]o ");
+        let text = format!("  {change}\n  this needs a yes of its own: commit it? [y]es  [n]o\n");
         Ok(matches!(question(tty, &text)?.as_deref(), Some("y" | "yes")))
     }
 
@@ -181,7 +183,7 @@ mod linux {
     fn page(text: &str, tty: &mut Tty) -> Result<(), CliError> {
         let lines: Vec<&str> = text.lines().collect();
         for (number, lines) in lines.chunks(PAGE).enumerate() {
-            if number > 0 && question(tty, "-- more? [Enter]  [q]uit ")?.as_deref() != Some("") {
+            if number > 0 && question(tty, "-- more? [Enter]  [q]uit\n")?.as_deref() != Some("") {
                 break;
             }
             show(tty, &format!("{}\n", lines.join("\n")))?;
@@ -203,9 +205,11 @@ mod linux {
         text: &str,
     ) -> Result<Option<String>, CliError> {
         show(tty, text)?;
+        // Only what is typed after the question stands there is an answer to it.
         if tty.discard_input().is_err() {
             return Ok(None);
         }
+        show(tty, "> ")?;
         let line = tty.read_line(PATIENCE).ok();
         Ok(line.map(|line| line.trim().to_lowercase()))
     }

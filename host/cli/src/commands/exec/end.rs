@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringfence::sandbox::{Exit, Killer};
-use ringfence::{Executed, Started};
+use ringfence::{ExecIo, Executed};
 use serde_json::{Value, json};
 
 use super::commit;
@@ -20,6 +20,8 @@ enum Phase {
     /// The usual: it ends the process.
     #[default]
     Idle,
+    /// It waits until the program is there to get it.
+    Starting { waiting: Vec<i32> },
     /// It is passed on to the program; the third one kills it.
     Running { killer: Box<dyn Killer>, seen: u32 },
     /// It waits: something is being written that must not stop half way.
@@ -31,13 +33,23 @@ enum Phase {
 pub(super) struct Signals(Arc<Mutex<Phase>>);
 
 impl Signals {
-    /// Returns what begins to pass signals on, once the program runs.
-    pub(super) fn forwarding(&self) -> Started {
-        let signals = self.clone();
-        Box::new(move |killer| {
-            signals.set(Phase::Running { killer, seen: 0 });
-            listen(signals);
-        })
+    /// Returns `io`, whose program gets the signals from its start on.
+    pub(super) fn forwarded(&self, io: ExecIo) -> ExecIo {
+        let (before, after) = (self.clone(), self.clone());
+        let starting = move || {
+            before.set(Phase::Starting { waiting: Vec::new() });
+            listen(before);
+        };
+        io.announcing(Box::new(starting)).telling(Box::new(move |killer| after.started(killer)))
+    }
+
+    fn started(&self, killer: Box<dyn Killer>) {
+        let before = self.set(Phase::Running { killer, seen: 0 });
+        if let Phase::Starting { waiting } = before {
+            for number in waiting {
+                self.got(number);
+            }
+        }
     }
 
     /// Says that the program has ended.
@@ -53,16 +65,17 @@ impl Signals {
         done
     }
 
-    fn set(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    fn set(&self, phase: Phase) -> Phase {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *now, phase)
     }
 
-    #[cfg(unix)]
     fn got(&self, number: i32) {
         let mut phase = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *phase {
             // Nothing was committed; what is staged is removed by the next run.
             Phase::Idle => std::process::exit(128 + number),
+            Phase::Starting { waiting } => waiting.push(number),
             Phase::Running { killer, seen } => {
                 *seen += 1;
                 if *seen > PATIENCE { killer.kill() } else { killer.signal(number) }

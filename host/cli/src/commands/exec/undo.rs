@@ -24,7 +24,7 @@ pub(super) fn undo(yes: bool, global: &Global, printer: &Printer) -> Result<u8, 
                     .to_owned(),
             ));
         };
-        let answer = super::commit::question(&mut tty, "Take the commit back? [y]es  [n]o ")?;
+        let answer = super::commit::question(&mut tty, "Take the commit back? [y]es  [n]o\n")?;
         if !matches!(answer.as_deref(), Some("y" | "yes")) {
             printer.note("ringfence: nothing was changed");
             return Ok(3);

@@ -1,0 +1,89 @@
+//! What becomes of what a program writes.
+
+use super::common::each;
+
+#[test]
+fn changes_are_committed_as_one_and_taken_back_once() {
+    each(|fixture| {
+        fixture.write("old", "before\n");
+        let script = "echo after > old; mkdir d; echo new > d/file; pwd > /tmp/scratch";
+        let done = fixture.sh(&["--commit", "all"], script, 0);
+        done.says(&["committed 2 added, 1 changed, 0 deleted", "ringfence exec undo"]);
+        assert_eq!(fixture.read("old").as_deref(), Some("after\n"));
+        assert_eq!(fixture.read("d/file").as_deref(), Some("new\n"));
+        fixture.no_stage_is_left();
+        let undone = fixture.run(&["exec", "undo", "--yes"]);
+        assert_eq!(undone.code, Some(0), "{}", undone.err);
+        assert_eq!(fixture.read("old").as_deref(), Some("before\n"));
+        assert_eq!(fixture.names(), ["old"]);
+        let again = fixture.run(&["exec", "undo", "--yes"]);
+        assert_eq!(again.code, Some(2));
+        again.says(&["error[staging::nothing-to-undo]"]);
+        let operations = fixture.operations();
+        assert_eq!(operations[operations.len() - 2..], ["exec.undo", "exec.undone"]);
+    });
+}
+
+#[test]
+fn without_a_yes_changes_are_thrown_away_and_the_message_says_so() {
+    each(|fixture| {
+        fixture.write("old", "before\n");
+        let mut command = fixture.approved(&["--commit", "none"], &["sh", "-c", "rm old; touch new"]);
+        let done = super::common::Done::of(&command.output().unwrap());
+        done.says(&["added   new", "deleted old", "nothing was changed in the workspace"]);
+        assert_eq!((done.code, fixture.names()), (Some(0), vec!["old".to_owned()]));
+        fixture.no_stage_is_left();
+        // A process without a terminal of its own cannot be asked.
+        let subject = fixture.subject(&[], &["touch", "new"]);
+        let mut command = fixture.start("setsid".as_ref());
+        command.args(["-w", env!("CARGO_BIN_EXE_ringfence"), "exec", "--approve", &subject]);
+        let done = super::common::Done::of(&command.args(["--", "touch", "new"]).output().unwrap());
+        done.says(&["there is no terminal to ask at", "`--commit all` commits them"]);
+        assert_eq!(fixture.names(), ["old"]);
+    });
+}
+
+#[test]
+fn nothing_is_said_when_nothing_changed() {
+    each(|fixture| {
+        fixture.write("same", "text\n");
+        let done = fixture.sh(&[], "cat same; : > /tmp/x", 0);
+        assert_eq!((done.out.as_str(), done.err.as_str()), ("text\n", ""));
+    });
+}
+
+#[test]
+fn a_protected_name_is_left_out_of_a_general_yes() {
+    each(|fixture| {
+        let script = "mkdir .git; echo bad > .git/config; echo good > file";
+        let done = fixture.sh(&["--commit", "all"], script, 0);
+        done.says(&["left out, it needs a yes of its own", ".git", "committed 1 added"]);
+        assert_eq!(fixture.names(), ["file"]);
+    });
+}
+
+#[test]
+fn direct_writes_are_there_at_once_and_protected_names_hold() {
+    each(|fixture| {
+        fixture.write(".git/config", "mine\n");
+        fixture.sh(&["--write", "direct"], "echo a > file; ! echo b > .git/config", 0);
+        assert_eq!(fixture.read("file").as_deref(), Some("a\n"));
+        assert_eq!(fixture.read(".git/config").as_deref(), Some("mine\n"));
+    });
+}
+
+#[test]
+fn a_directory_outside_is_there_only_when_it_is_named() {
+    each(|fixture| {
+        let secret = fixture.home().join("secret");
+        std::fs::write(&secret, "text").unwrap();
+        let argv = ["cat", secret.to_str().unwrap()];
+        fixture.check(&[], &argv, 1);
+        let dir = format!("{}:ro", fixture.home().display());
+        assert_eq!(fixture.check(&["--dir", &dir], &argv, 0).out, "text");
+        let state = format!("{}:ro", fixture.state().display());
+        let done = fixture.run(&["exec", "--dir", &state, "--", "true"]);
+        assert_eq!(done.code, Some(3), "{}", done.err);
+        done.says(&["error[exec::shows-state]"]);
+    });
+}
