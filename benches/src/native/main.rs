@@ -36,8 +36,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     let options = options::Options::read(std::env::args().skip(1))?;
     let scratch = tempfile::tempdir()?;
     println!("{}", turns::table(start(&options, scratch.path())?, options.rounds)?);
+    let kept = staging::Kept::default();
     for work in staging::WORK {
-        println!("{}", turns::table(staging::cases(work, scratch.path())?, options.rounds)?);
+        let cases = staging::cases(work, scratch.path(), &kept)?;
+        println!("{}", turns::table(cases, options.rounds)?);
     }
     Ok(())
 }

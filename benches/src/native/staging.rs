@@ -3,10 +3,12 @@
 use ringfence_capability::Profile;
 use ringfence_sandbox::staging::Stage;
 use ringfence_sandbox::{LinuxExecutor, StageDirs, WriteMode};
+use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use crate::library::{plan, run};
 use crate::turns::Case;
@@ -31,45 +33,62 @@ pub(crate) const WORK: [Work; 2] = [
     },
 ];
 
+/// The stages of all runs. Nothing is removed while anything is measured: ext4 makes new files
+/// slowly in directories from which many were removed seconds ago.
+pub(crate) type Kept = Rc<RefCell<Vec<Stage>>>;
+
 /// Returns the same work over a bind mount, which the others are compared with, over an overlay,
-/// and with all that a stage needs around it.
-pub(crate) fn cases(work: Work, scratch: &Path) -> Result<Vec<Case>, Box<dyn Error>> {
+/// and with making the stage and looking through it.
+pub(crate) fn cases(work: Work, scratch: &Path, kept: &Kept) -> Result<Vec<Case>, Box<dyn Error>> {
     let workspace = scratch.join(work.name);
     fs::create_dir_all(workspace.join("in"))?;
     for file in 0..FILES {
         fs::write(workspace.join("in").join(file.to_string()), vec![b'x'; FILE_BYTES])?;
     }
     let workspace = workspace.canonicalize()?;
-    let state = scratch.join("stages");
-    let argv = ["sh", "-c", work.script];
-    let name = |way: &str| format!("{}, {way}", work.name);
+    Ok(vec![
+        bind(work, &workspace)?,
+        overlay(work, "overlay", &workspace, kept, |_, ran| ran)?,
+        overlay(work, "overlay, made and looked through", &workspace, kept, |all, _| all)?,
+    ])
+}
 
-    let (direct, out) = (WriteMode::Direct, workspace.join("out"));
-    let plan_direct = plan(Profile::WorkspaceWrite, &workspace, direct)?;
-    let bind = Case::new(&name("bind"), move || {
+fn bind(work: Work, workspace: &Path) -> Result<Case, Box<dyn Error>> {
+    let plan = plan(Profile::WorkspaceWrite, workspace, WriteMode::Direct)?;
+    let executor = LinuxExecutor::new();
+    let workspace = workspace.to_owned();
+    let mut round = 0;
+    Ok(Case::new(&format!("{}, bind", work.name), move || {
+        let out = workspace.join("out");
         fs::create_dir_all(&out)?;
-        let took = run(&LinuxExecutor::new(), &plan_direct, "/bin/sh", &argv, None);
-        fs::remove_dir_all(&out)?;
-        fs::create_dir(&out)?;
-        took
-    });
-    let staged = |way, counted: fn(Instant, std::time::Duration) -> std::time::Duration| {
-        let plan = plan(Profile::WorkspaceWrite, &workspace, WriteMode::Staged)?;
-        let (workspace, state) = (workspace.clone(), state.clone());
-        let case = Case::new(&name(way), move || {
-            fs::create_dir_all(workspace.join("out"))?;
-            let start = Instant::now();
-            let made = Stage::create(&state, &workspace)?;
-            let (upper, work) = (made.upper().to_owned(), made.work().to_owned());
-            let dirs = StageDirs { upper, work };
-            let ran = run(&LinuxExecutor::new(), &plan, "/bin/sh", &argv, Some(dirs))?;
-            made.changes(&|_: &str| false)?;
-            made.discard()?;
-            Ok(counted(start, ran))
-        });
-        Ok::<_, Box<dyn Error>>(case)
-    };
-    let overlay = staged("overlay", |_, ran| ran)?;
-    let whole = staged("overlay, made, looked through, thrown away", |start, _| start.elapsed())?;
-    Ok(vec![bind, overlay, whole])
+        let took = run(&executor, &plan, "/bin/sh", &["sh", "-c", work.script], None)?;
+        round += 1;
+        fs::rename(&out, workspace.with_extension(round.to_string()))?;
+        Ok(took)
+    }))
+}
+
+fn overlay(
+    work: Work,
+    way: &str,
+    workspace: &Path,
+    kept: &Kept,
+    counted: fn(Duration, Duration) -> Duration,
+) -> Result<Case, Box<dyn Error>> {
+    let plan = plan(Profile::WorkspaceWrite, workspace, WriteMode::Staged)?;
+    let executor = LinuxExecutor::new();
+    let (workspace, kept) = (workspace.to_owned(), Rc::clone(kept));
+    let stages = workspace.with_file_name("stages");
+    Ok(Case::new(&format!("{}, {way}", work.name), move || {
+        fs::create_dir_all(workspace.join("out"))?;
+        let start = Instant::now();
+        let stage = Stage::create(&stages, &workspace)?;
+        let (upper, inner) = (stage.upper().to_owned(), stage.work().to_owned());
+        let dirs = StageDirs { upper, work: inner };
+        let ran = run(&executor, &plan, "/bin/sh", &["sh", "-c", work.script], Some(dirs))?;
+        stage.changes(&|_: &str| false)?;
+        let all = start.elapsed();
+        kept.borrow_mut().push(stage);
+        Ok(counted(all, ran))
+    }))
 }

@@ -18,7 +18,9 @@ use crate::sniff::{self, Found};
 use ringfence_capability::{Class, Diagnostic};
 use semver::Version;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use wit_component::DecodedWasm;
+use wit_parser::WorldItem;
 
 /// The most functions a component may export; a page of a hundred is already hard to choose from.
 pub const MAX_FUNCTIONS: usize = 2_000;
@@ -271,7 +273,8 @@ pub fn inspect(component: &[u8], display: &str) -> Result<Interface, BundleError
         return Err(invalid("it does not begin like a component".into()));
     }
     let found = scan::scan(component, display)?;
-    let functions = contain::panics(|| functions_of(component, &found)).map_err(invalid)?;
+    let (functions, typed) =
+        contain::panics(|| functions_of(component, &found)).map_err(invalid)?;
     if functions.len() > MAX_FUNCTIONS {
         let (what, limit) = ("exported functions", MAX_FUNCTIONS);
         return Err(BundleError::TooComplex { path: display.to_owned(), what, limit });
@@ -279,18 +282,29 @@ pub fn inspect(component: &[u8], display: &str) -> Result<Interface, BundleError
     Ok(Interface {
         kind: PluginKind::of(found.exports.iter().map(|export| export.name.as_str())),
         wasi: generations(found.imports.iter().chain(&found.exports)),
-        imports: found.imports,
+        imports: found.imports.into_iter().filter(|i| !typed.contains(&i.name)).collect(),
         exports: found.exports,
         functions,
         producers: found.producers,
     })
 }
 
-/// Decodes the types of `component` and returns its functions.
-fn functions_of(component: &[u8], found: &scan::Scan) -> contain::Outcome<Vec<Function>> {
+/// Decodes the types of `component` and returns its functions, and the imported interfaces that have
+/// types alone: there is nothing in them to call, so they are no import that matters.
+fn functions_of(
+    component: &[u8],
+    found: &scan::Scan,
+) -> contain::Outcome<(Vec<Function>, BTreeSet<String>)> {
     match wit_component::decode(&found.without_docs(component))? {
         DecodedWasm::Component(resolve, world) => {
-            Ok(functions::functions(&resolve, world, &found.docs))
+            let imports = resolve.worlds[world].imports.iter();
+            let typed = imports.filter_map(|(key, item)| match item {
+                WorldItem::Interface { id, .. } if resolve.interfaces[*id].functions.is_empty() => {
+                    Some(resolve.name_world_key(key))
+                }
+                _ => None,
+            });
+            Ok((functions::functions(&resolve, world, &found.docs), typed.collect()))
         }
         DecodedWasm::WitPackage(..) => Err("it holds WIT definitions and no code".into()),
     }

@@ -101,7 +101,13 @@ pub(crate) enum Command {
     /// Show the profiles, and check policy files
     Policy(Policy),
     /// Show what works on this machine
-    Doctor,
+    Doctor(Doctor),
+    /// Started by `doctor --attack`, inside a sandbox; does nothing anywhere else
+    #[command(hide = true)]
+    AttackFromInside {
+        /// The attack.
+        name: String,
+    },
     /// Print shell completions
     Completions {
         /// The shell.
@@ -356,4 +362,12 @@ pub(crate) enum PolicyCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+/// Show what works on this machine
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// Attack the native sandbox of every profile on this machine, and say what held
+    #[arg(long)]
+    pub(crate) attack: bool,
 }

@@ -1,6 +1,7 @@
 //! One module per command.
 
 mod approvals;
+mod attack;
 mod audit;
 mod doctor;
 mod exec;
@@ -28,7 +29,9 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),
         Command::Policy(policy) => policy::policy(policy.command, printer),
-        Command::Doctor => Ok(doctor::doctor(global, printer)),
+        Command::Doctor(doctor) if doctor.attack => attack::attack(global, printer),
+        Command::Doctor(_) => Ok(doctor::doctor(global, printer)),
+        Command::AttackFromInside { name } => attack::inside(&name),
         Command::Completions { shell } => {
             let mut command = <Args as clap::CommandFactory>::command();
             let mut script = Vec::new();

@@ -105,15 +105,16 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
     for layer in policies(global)? {
         builder = builder.layer(layer);
     }
-    // What other runs of this user trust, whichever directories this one uses.
-    for (variable, below_home) in [
-        ("XDG_STATE_HOME", ".local/state"),
-        ("XDG_CACHE_HOME", ".cache"),
-        ("XDG_CONFIG_HOME", ".config"),
-    ] {
+    // What other runs of this user keep, whichever directories this one uses.
+    for (variable, below_home) in
+        [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")]
+    {
         if let Some(path) = user_base(variable, below_home) {
-            builder = builder.keeps(path);
+            builder = builder.hides(path);
         }
+    }
+    if let Some(path) = user_base("XDG_CONFIG_HOME", ".config") {
+        builder = builder.keeps(path);
     }
     builder = builder.state(state(global)?);
     Ok(match cache(global)? {

@@ -280,6 +280,45 @@ fn json(command: &mut Command) -> (Option<i32>, serde_json::Value) {
     (done.status.code(), value.unwrap_or_else(|error| panic!("{error}: {done:?}")))
 }
 
+/// Imports the file system: once with something to call, once for a type alone.
+const READS: &str = r#"(component
+  (import "wasi:filesystem/preopens@0.2.6" (instance (export "get" (func))))
+  (core module $m (func (export "f")))
+  (core instance $i (instantiate $m))
+  (func (export "f") (canon lift (core func $i "f"))))"#;
+const NAMES: &str = r#"(component
+  (import "wasi:filesystem/types@0.2.6" (instance (export "descriptor" (type (sub resource)))))
+  (core module $m (func (export "f")))
+  (core instance $i (instantiate $m))
+  (func (export "f") (canon lift (core func $i "f"))))"#;
+
+#[test]
+fn explain_and_run_agree_on_the_code_too() {
+    let fixture = Fixture::new();
+    let add = wat::parse_str(ADD).unwrap();
+    fixture.write("reads.wasm", &wat::parse_str(READS).unwrap());
+    fixture.write("names.wasm", &wat::parse_str(NAMES).unwrap());
+    let unknown = READS.replace("wasi:filesystem/preopens@0.2.6", "acme:telepathy/send@1.0.0");
+    fixture.write("unknown.wasm", &wat::parse_str(unknown).unwrap());
+    fixture.write("cut.wasm", &add[..add.len() / 2]);
+    fixture.write("left/x", b"");
+    fixture.write("right/x", b"");
+    for (args, code, says) in [
+        (&["names.wasm"][..], 0, "It would run."),
+        (&["reads.wasm"], 3, "imports `wasi:filesystem/preopens@0.2.6`"),
+        (&["unknown.wasm"], 2, "imports `acme:telepathy/send@1.0.0`"),
+        (&["cut.wasm"], 2, "is not a valid component"),
+        (
+            &["add.wasm", "--dir", "left::/a:ro", "--dir", "right::/a:ro"],
+            2,
+            "both seen by the guest",
+        ),
+    ] {
+        check(&fixture, &[&["explain"], args].concat(), code, says, &[]);
+        check(&fixture, &[&["run"], args].concat(), code, "", &[]);
+    }
+}
+
 #[test]
 fn explain_shows_what_else_would_keep_a_plugin_from_running() {
     let fixture = Fixture::new();

@@ -42,7 +42,13 @@ impl Meter {
     /// Returns a meter with nothing used yet.
     pub fn new(limits: Limits) -> Arc<Self> {
         let used = Limit::ALL.iter().map(|_| AtomicU64::new(0)).collect();
-        Arc::new(Self { limits, used, reached: OnceLock::new(), all_reached: AtomicU64::new(0), person: Mutex::default() })
+        Arc::new(Self {
+            limits,
+            used,
+            reached: OnceLock::new(),
+            all_reached: AtomicU64::new(0),
+            person: Mutex::default(),
+        })
     }
 
     /// Returns the limits counted against.

@@ -124,6 +124,31 @@ pub fn link(
     linker.instantiate_pre(component).map_err(mismatch)
 }
 
+/// Checks what [`link`] would refuse, before anything is compiled. `imports` are the interfaces with
+/// something to call.
+///
+/// # Errors
+/// See [`LinkError`].
+pub fn covers<'i>(
+    imports: impl IntoIterator<Item = &'i str>,
+    plan: &LinkPlan<'_>,
+) -> Result<(), LinkError> {
+    let (plugin, mut refused) = (plan.plugin.to_owned(), Vec::new());
+    for import in imports {
+        match answer(import, true, plan) {
+            Answer::Link => {}
+            Answer::Refuse(needs) => refused.push(Refused { import: import.to_owned(), needs }),
+            Answer::Unknown => {
+                return Err(LinkError::Unknown { plugin, import: import.to_owned() });
+            }
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(LinkError::NotGranted { plugin, profile: plan.profile.to_owned(), refused })
+}
+
 enum Answer {
     Link,
     Refuse(Vec<Kind>),
@@ -239,7 +264,10 @@ fn way(refused: &Refused) -> String {
         Some(Kind::Config) => ("capability = \"config\", names = [\"…\"]", "--config NAME=VALUE"),
         Some(Kind::Exec) => {
             let request = "capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]";
-            return format!("for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml", refused.import);
+            return format!(
+                "for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml",
+                refused.import
+            );
         }
         Some(Kind::Clock) => ("capability = \"clock\"", "--clock real"),
         Some(Kind::Random) => ("capability = \"random\"", "--random real"),

@@ -23,6 +23,7 @@ pub struct HostBuilder {
     cache: Option<PathBuf>,
     cache_bytes: Option<u64>,
     kept: Vec<PathBuf>,
+    hidden: Vec<PathBuf>,
     layers: Vec<Layer>,
     limits: Limits,
     allocation: Allocation,
@@ -60,10 +61,17 @@ impl HostBuilder {
     }
 
     /// Adds a directory that no plugin may be granted for writing, because the host or another run
-    /// of it trusts what lies there: policies, or a cache that this run does not use.
+    /// of it trusts what lies there, such as policies.
     #[must_use]
     pub fn keeps(mut self, path: impl Into<PathBuf>) -> Self {
         self.kept.push(path.into());
+        self
+    }
+
+    /// Adds a directory that no plugin may be granted at all: the state or the cache of other runs.
+    #[must_use]
+    pub fn hides(mut self, path: impl Into<PathBuf>) -> Self {
+        self.hidden.push(path.into());
         self
     }
 
@@ -115,6 +123,7 @@ impl HostBuilder {
             state: self.state.as_deref(),
             cache: self.cache.as_deref(),
             kept: &self.kept,
+            hidden: &self.hidden,
             make: !self.looks_only,
         };
         let (places, dirs) = Places::open(&workspace, &own)?;

@@ -43,13 +43,15 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    /// A granted directory holds what no plugin may change.
-    #[error("`{path}` cannot be granted for writing: ringfence keeps its {what} in it")]
+    /// A granted directory holds what no plugin may change, or see.
+    #[error("`{path}` cannot be granted for {access}: ringfence keeps its {what} in it")]
     HoldsState {
         /// The directory.
         path: String,
         /// What lies in it.
         what: &'static str,
+        /// What it was to be granted for.
+        access: &'static str,
     },
     /// A granted path leads through a link.
     #[error("`{path}` is a link, and a grant is for the place itself")]

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ringfence_bundle::inspect::inspect;
 use ringfence_bundle::{Encoding, Form, Plugin, adapt};
-use ringfence_capability::{Capability, Fidelity, Limits, Necessity, Origin, Profile, Request};
+use ringfence_capability::{
+    Capability, Fidelity, Kind, Limits, Necessity, Origin, Profile, Request,
+};
 use ringfence_engine::{AotCache, CacheStats, Engine, EngineOptions, Loaded};
-use ringfence_interfaces::{LinkPlan, link};
+use ringfence_interfaces::fs::FsRoots;
+use ringfence_interfaces::{LinkPlan, covers, link};
 use ringfence_policy::{Answers, Layer, Policy, Verdicts};
 
 use crate::places::{self, Places};
@@ -107,6 +111,30 @@ impl Host {
         grants.map(of_grant).chain([addresses]).filter_map(Result::err).collect()
     }
 
+    /// Returns what else would keep `plugin` from being prepared: code that cannot be read, an import
+    /// that nothing covers, or granted places that cannot be mapped together. It costs a look
+    /// into the whole component, so [`Host::prepare`] leaves it to loading and linking. Nothing is
+    /// recorded and nothing runs.
+    ///
+    /// # Errors
+    /// As [`Host::prepare`].
+    pub fn check_code(&self, plugin: &Plugin, plan: &Plan) -> Result<(), RunError> {
+        let adapted;
+        let bytes = match plugin.encoding {
+            Encoding::Component => &plugin.component,
+            Encoding::CoreModule => {
+                adapted = adapt::adapt(&plugin.component, &plugin.display)?;
+                &adapted
+            }
+        };
+        let interface = inspect(bytes, &plugin.display)?;
+        let imports = interface.imports.iter().map(|import| import.name.as_str());
+        let (without, unused) = (without(plan), unused(plugin));
+        covers(imports, &link_plan(plugin, plan, &without, &unused))?;
+        FsRoots::from_grants(&plan.verdicts.granted, |scope| self.places.open_scope(scope))?;
+        Ok(())
+    }
+
     /// Decides, records the decisions, loads the code and links what was granted. Still nothing runs.
     ///
     /// # Errors
@@ -139,17 +167,9 @@ impl Host {
         }
         let engine = self.engines.of(plan.limits.stack_bytes)?;
         let loaded = load(&engine, plugin)?;
-        let without: Vec<_> =
-            plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect();
-        let unused = unused(plugin);
-        let link_plan = LinkPlan {
-            grants: &plan.verdicts.granted,
-            without: &without,
-            unused: &unused,
-            plugin: &plugin.display,
-            profile: plan.profile.name(),
-        };
-        let linked = link(&engine, &loaded.component, &link_plan)?;
+        let (without, unused) = (without(&plan), unused(plugin));
+        let linked =
+            link(&engine, &loaded.component, &link_plan(plugin, &plan, &without, &unused))?;
         let exports = exports::all(&engine, &loaded.component);
         let kind = exports::kind(&engine, &loaded.component);
         Prepared::new(
@@ -257,6 +277,21 @@ fn cap(plugin: &Plugin, options: &RunOptions) -> Result<Profile, RunError> {
         Some((digest, profile)) if digest == plugin.identity => Ok(profile),
         Some(_) => Err(RunError::NotTrusted { digest: plugin.identity.to_string() }),
     }
+}
+
+/// Returns the kinds that were asked for as optional and not given.
+fn without(plan: &Plan) -> Vec<Kind> {
+    plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect()
+}
+
+fn link_plan<'a>(
+    plugin: &'a Plugin,
+    plan: &'a Plan,
+    without: &'a [Kind],
+    unused: &'a [String],
+) -> LinkPlan<'a> {
+    let (grants, profile) = (&plan.verdicts.granted, plan.profile.name());
+    LinkPlan { grants, without, unused, plugin: &plugin.display, profile }
 }
 
 /// Returns the interfaces that may be imported without a grant, because they are never used. The

@@ -35,6 +35,7 @@
 //! Start with [`Host`], then [`Prepared`].
 #![forbid(unsafe_code)]
 
+pub mod attacked;
 mod builder;
 mod error;
 mod exec;

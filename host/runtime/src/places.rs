@@ -18,8 +18,25 @@ use crate::RunError;
 #[derive(Debug)]
 pub(crate) struct Places {
     workspace: PathBuf,
-    own: Vec<(&'static str, PathBuf)>,
+    own: Vec<Kept>,
     state: Option<PathBuf>,
+}
+
+/// A directory the host keeps for itself: no plugin writes there.
+#[derive(Debug)]
+struct Kept {
+    what: &'static str,
+    path: PathBuf,
+    reads: Reads,
+}
+
+/// Whether a plugin may read what the host keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// Policies are no secret.
+    Granted,
+    /// The state holds the key that signs the log and other plugins' data, the cache machine code.
+    Refused,
 }
 
 /// The directories a host keeps for itself.
@@ -27,6 +44,7 @@ pub(crate) struct Own<'a> {
     pub(crate) state: Option<&'a Path>,
     pub(crate) cache: Option<&'a Path>,
     pub(crate) kept: &'a [PathBuf],
+    pub(crate) hidden: &'a [PathBuf],
     /// Whether a missing one is made.
     pub(crate) make: bool,
 }
@@ -45,14 +63,17 @@ impl Places {
             let Some(path) = path else { return Ok::<_, RunError>((None, None)) };
             let dir = theirs.make.then(|| private_dir(path, what)).transpose()?;
             let place = planned(path, what)?;
-            own.push((what, place.clone()));
+            own.push(Kept { what, path: place.clone(), reads: Reads::Refused });
             Ok((dir, Some(place)))
         };
         let (state_dir, state) = keep("state", theirs.state)?;
         let (cache_dir, _) = keep("cache of compiled code", theirs.cache)?;
         let known = [theirs.state, theirs.cache];
-        for path in theirs.kept.iter().filter(|path| !known.contains(&Some(path.as_path()))) {
-            own.push(("own files", planned(path, "directory of own files")?));
+        for (paths, reads) in [(theirs.kept, Reads::Granted), (theirs.hidden, Reads::Refused)] {
+            for path in paths.iter().filter(|path| !known.contains(&Some(path.as_path()))) {
+                let path = planned(path, "directory of own files")?;
+                own.push(Kept { what: "own files", path, reads });
+            }
         }
         let places = Self { workspace, own, state };
         Ok((places, OwnDirs { state: state_dir, cache: cache_dir }))
@@ -108,7 +129,7 @@ impl Places {
     }
 
     /// Checks that a file grant neither leads through a link nor lets a plugin write what the host
-    /// trusts. Other grants pass.
+    /// trusts or read what it keeps to itself. Other grants pass.
     pub(crate) fn check(&self, capability: &Capability) -> Result<(), RunError> {
         let (Capability::FsRead(scope) | Capability::FsWrite(scope)) = capability else {
             return Ok(());
@@ -122,11 +143,14 @@ impl Places {
             });
         }
         let writes = matches!(capability, Capability::FsWrite(_));
-        let held =
-            self.own.iter().find(|(_, own)| own.starts_with(&found) || found.starts_with(own));
-        match held.filter(|_| writes) {
-            Some((what, _)) => {
-                Err(RunError::HoldsState { path: found.display().to_string(), what })
+        let held = self.own.iter().find(|own| {
+            (writes || own.reads == Reads::Refused)
+                && (own.path.starts_with(&found) || found.starts_with(&own.path))
+        });
+        match held {
+            Some(own) => {
+                let access = if writes { "writing" } else { "reading" };
+                Err(RunError::HoldsState { path: found.display().to_string(), what: own.what, access })
             }
             None => Ok(()),
         }

@@ -191,9 +191,7 @@ fn programs(
 /// Refuses a grant that this version decides about but has no interface for.
 pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), RunError> {
     let why = match capability.kind() {
-        Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp => {
-            "there is no interface for it yet"
-        }
+        Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp => "there is no interface for it yet",
         Kind::Socket if !is_address(capability) => {
             "a socket is granted to an address, not to a name"
         }

@@ -25,10 +25,11 @@ pub(super) fn call(number: libc::c_long, arguments: &mut [Arg<'_>]) -> Result<i6
             Arg::Room(room) => room.as_mut_ptr() as i64,
         };
     }
-    let [a, b, c, d, e, f] = words;
     // SAFETY: every pointer among the words is one to a live buffer that `arguments` borrows, and
     // the calls this is used for stay within the sizes that follow them.
-    let answer = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    let answer = unsafe {
+        libc::syscall(number, words[0], words[1], words[2], words[3], words[4], words[5])
+    };
     if answer < 0 {
         return Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO));
     }

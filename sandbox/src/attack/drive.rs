@@ -155,6 +155,8 @@ impl Battery {
             commit(stage);
         }
         let outcome = (attack.judge)(ground, outcome);
+        // A twin that leaves something running is ended here.
+        let _ = run.kill();
         if without != Without::default() {
             return Ok(outcome);
         }

@@ -185,7 +185,7 @@ fn describe(path: &Path, text: &mut String) {
         Vec::new()
     };
     let (mode, owner, links) = (found.mode(), (found.uid(), found.gid()), found.nlink());
-    let _ = writeln!(text, "{path:?} {mode:o} {owner:?} {links} {times:?} {content:?}");
+    let _ = writeln!(text, "{} {mode:o} {owner:?} {links} {times:?} {content:?}", path.display());
     if !found.is_dir() {
         return;
     }

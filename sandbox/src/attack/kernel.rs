@@ -63,8 +63,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         twin: FILTER,
         arrange: lay_key,
         inside: |scene, tries| {
-            let mut held = [0; 64];
             const READ: i64 = 11;
+            let mut held = [0; 64];
             let long = size(held.len());
             let key = Arg::Number(scene.key);
             let arguments = &mut [Arg::Number(READ), key, Arg::Room(&mut held), long];

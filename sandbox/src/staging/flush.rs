@@ -31,7 +31,10 @@ impl Flush {
     }
 
     /// Waits for these directories, or for the file system of the first.
-    pub(super) fn wait<const N: usize>(self, directories: [&OwnedFd; N]) -> Result<(), StagingError> {
+    pub(super) fn wait<const N: usize>(
+        self,
+        directories: [&OwnedFd; N],
+    ) -> Result<(), StagingError> {
         match (self, directories.first()) {
             (Self::Whole, Some(first)) => whole(first),
             _ => directories.into_iter().try_for_each(one).map_err(failed),

@@ -21,6 +21,7 @@
 //! - [`plugin!`] generates the bindings and exports the plugin.
 //! - [`ToolError`] is the error of a tool, made from [`std::io::Error`] and others with `?`.
 //! - [`log`], [`progress`] and [`limits`] talk to the host. They need no request in the manifest.
+//! - [`exec`] asks for native programs: each needs a request in the manifest, and a person's yes.
 //! - Everything else (files, clocks, random numbers) is the standard library: the host links what the
 //!   manifest asks for and the operator grants, and nothing else.
 //!
@@ -30,6 +31,7 @@
 #![deny(unsafe_code)]
 
 mod error;
+pub mod exec;
 pub mod limits;
 pub mod log;
 pub mod progress;
@@ -61,6 +63,7 @@ pub mod bindings {
                 import ringfence:host/log@0.1.0;
                 import ringfence:host/progress@0.1.0;
                 import ringfence:host/limits@0.1.0;
+                import ringfence:host/exec@0.1.0;
             }
         ",
         path: ["../../wit/v0.1/plugin", "../../wit/v0.1/host"],

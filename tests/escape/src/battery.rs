@@ -39,11 +39,10 @@ pub(crate) fn against(base: &Path, launcher: &[&str]) -> Result<(), String> {
 }
 
 /// Prints every attack.
-pub(crate) fn list() -> Result<(), String> {
+pub(crate) fn list() {
     for attack in attacks() {
         println!("{:>2}  {:<55} {}", attack.number, attack.name, attack.title);
     }
-    Ok(())
 }
 
 fn battery(base: &Path) -> Result<Battery, String> {

@@ -35,7 +35,10 @@ fn main() -> ExitCode {
         }
         ["attack", base, name] => battery::attack(base.as_ref(), name),
         ["against", base, ref launcher @ ..] => battery::against(base.as_ref(), launcher),
-        ["list"] => battery::list(),
+        ["list"] => {
+            battery::list();
+            Ok(())
+        }
         ["refuse", base, name] => refuse::refuse(base.as_ref(), name),
         ["hold", base, mark] => hold::hold(base.as_ref(), mark),
         _ => Err("usage: attack BASE NAME | against BASE LAUNCHER… | list".to_owned()),

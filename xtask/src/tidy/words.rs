@@ -13,6 +13,9 @@ const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
 /// Macros that print.
 const PRINTING: [&str; 4] = ["print", "println", "eprint", "eprintln"];
 
+/// Folders of programs, which talk to a person or to a test.
+const PRINTS: [&str; 3] = ["host/cli/", "xtask/", "tests/escape/src/"];
+
 /// Tests that cannot be written without unsafe code, each named here with its reason.
 const UNSAFE_TESTS: [&str; 1] = [
     // A counting allocator, which shows that a decision takes no memory.
@@ -22,17 +25,23 @@ const UNSAFE_TESTS: [&str; 1] = [
 /// How many lines above `unsafe` its explanation may begin.
 const EXPLANATION_REACH: usize = 12;
 
-/// Finds crate roots that do not forbid unsafe code, and unsafe code outside the engine's one file.
+/// Folders in which unsafe code may stand when it is explained: a sandbox is made of system calls
+/// that have no safe interface, and so are the attacks on it.
+const SYSTEM_CALLS: [&str; 2] = ["sandbox/", "tests/escape/"];
+
+/// Finds crate roots that do not forbid unsafe code, unsafe code outside the engine's one file and
+/// the sandbox, and unsafe code without its reason.
 pub(super) fn unsafe_code(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut engine_files = Vec::new();
     for (path, text) in host_rust(tree) {
         let engine = path.starts_with("host/engine/");
-        if is_crate_root(path) && !engine && !text.contains("#![forbid(unsafe_code)]") {
+        let sandbox = SYSTEM_CALLS.iter().any(|folder| path.starts_with(folder));
+        if is_crate_root(path) && !engine && !sandbox && !text.contains("#![forbid(unsafe_code)]") {
             findings.push(Finding::at(path, 1, "the crate does not say `#![forbid(unsafe_code)]`"));
         }
         let lines = idents(text, |word, _| word == "unsafe");
-        if UNSAFE_TESTS.contains(&path) {
+        if UNSAFE_TESTS.contains(&path) || sandbox {
             findings.extend(unexplained(path, text, &lines));
         } else if !lines.is_empty() && engine {
             engine_files.push(path);
@@ -85,7 +94,7 @@ pub(super) fn local_paths(tree: &Tree) -> Vec<Finding> {
 /// Finds rooms that print; only the command line may.
 pub(super) fn printing(tree: &Tree) -> Vec<Finding> {
     let rooms = host_rust(tree)
-        .filter(|(path, _)| !path.starts_with("host/cli/") && !path.starts_with("xtask/"));
+        .filter(|(path, _)| !PRINTS.iter().any(|folder| path.starts_with(folder)));
     // Printing is how a build script talks to cargo.
     let rooms = rooms.filter(|(path, _)| !path.ends_with("/build.rs"));
     let mut findings = Vec::new();
@@ -98,7 +107,7 @@ pub(super) fn printing(tree: &Tree) -> Vec<Finding> {
 }
 
 fn host_rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
-    let folders = ["host/", "xtask/", "sandbox/"];
+    let folders = ["host/", "xtask/", "sandbox/", "tests/escape/"];
     tree.rust().filter(move |(path, _)| folders.iter().any(|folder| path.starts_with(folder)))
 }
 
@@ -230,6 +239,18 @@ mod tests {
             "unsafe code is already in `host/engine/src/a.rs`",
         );
         assert_eq!(found, [second]);
+    }
+
+    #[test]
+    fn unsafe_code_of_the_sandbox_is_found_where_it_is_not_explained() {
+        for path in ["sandbox/src/linux/a.rs", "tests/escape/src/refuse.rs"] {
+            let message = format!("{path}:1: unsafe code without `// SAFETY:`");
+            check(unsafe_code, path, "fn a() { unsafe { b() } }", &[&message]);
+            check(unsafe_code, path, "fn a() {\n// SAFETY: it holds.\nunsafe { b() } }", &[]);
+        }
+        check(unsafe_code, "sandbox/src/lib.rs", "//! A.\n", &[]);
+        let message = "host/cli/src/main.rs:1: the crate does not say `#![forbid(unsafe_code)]`";
+        check(unsafe_code, "host/cli/src/main.rs", "//! A.\n", &[message]);
     }
 
     #[test]

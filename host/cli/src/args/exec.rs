@@ -13,7 +13,7 @@ Examples:
   ringfence exec --plan -- cargo test                  what it could reach; runs nothing
   ringfence exec -- cargo test                         asks, runs it, shows what it changed
   ringfence exec -p read-only -- rg TODO               nothing can be written
-  ringfence exec --http registry.npmjs.org -- npm ci   reads from one host, through the proxy
+  ringfence exec --http api.example.com -- ./fetch.sh  reads from one host, through the proxy
   ringfence exec --dir /data:ro --env CI=1 -- ./report.sh
   ringfence exec --approve sha256:… --commit all -- make   without a terminal, approved ahead
   ringfence exec undo                                  takes the last commit back

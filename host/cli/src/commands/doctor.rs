@@ -1,5 +1,6 @@
 //! `doctor`: tries what ringfence needs on this machine and says what works.
 
+use ringfence::attacked::Standing;
 use serde_json::json;
 
 use crate::args::Global;
@@ -32,10 +33,7 @@ pub(crate) fn doctor(global: &Global, printer: &Printer) -> u8 {
         Check { name: "policy files", result: policies(global), required: true },
         Check {
             name: "native sandbox",
-            result: Err(
-                "not part of this version: `exec` and outside MCP servers are always refused"
-                    .to_owned(),
-            ),
+            result: native(global),
             required: false,
         },
     ];
@@ -105,6 +103,32 @@ fn cache(global: &Global) -> Result<String, String> {
     let host = ringfence::Host::builder().cache(&path).build().map_err(|error| whole(&error))?;
     let stats = host.cache_stats();
     Ok(format!("{}: {} components, {} MiB", path.display(), stats.entries, stats.size_bytes >> 20))
+}
+
+/// Tries every mechanism of the native sandbox, and says what the last attacks are worth.
+fn native(global: &Global) -> Result<String, String> {
+    let probed = ringfence::sandbox::probe();
+    let missing: Vec<_> = probed
+        .iter()
+        .filter_map(|one| {
+            let (step, source) = one.missing.as_ref()?;
+            Some(format!("{} ({step}: {source})", one.feature))
+        })
+        .collect();
+    if !missing.is_empty() {
+        return Err(format!("`exec` is refused, because this is missing: {}", missing.join(", ")));
+    }
+    let state = places::state(global).map_err(|error| whole(&error))?;
+    match ringfence::attacked::standing(&state) {
+        Standing::NotAttacked => {
+            Ok("every mechanism works; not attacked yet: `ringfence doctor --attack`".to_owned())
+        }
+        Standing::Held => Ok("every mechanism works, and every attack was held".to_owned()),
+        Standing::Failed(profiles) => {
+            let names: Vec<_> = profiles.iter().map(|one| one.name()).collect();
+            Err(format!("attacks escaped; these profiles are not offered: {}", names.join(", ")))
+        }
+    }
 }
 
 fn policies(global: &Global) -> Result<String, String> {

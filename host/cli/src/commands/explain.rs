@@ -16,8 +16,12 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
     let host = places::host(global)?.looks_only().build()?;
     let plugin = host.open(&args.plugin)?;
     let plan = host.plan(&plugin, &options)?;
-    let problems = host.check(&plugin, &plan, &options);
+    let mut problems = host.check(&plugin, &plan, &options);
     let refused = plan.verdicts.refusal().is_some();
+    // While something is refused, what it would have covered is no news.
+    if !refused && problems.is_empty() {
+        problems.extend(host.check_code(&plugin, &plan).err());
+    }
     let runs = !refused && problems.is_empty();
     if printer.is_json() {
         let limits: serde_json::Map<_, _> = Limit::ALL

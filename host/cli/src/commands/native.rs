@@ -11,7 +11,8 @@ use crate::error::CliError;
 /// Returns the options for a plugin whose programs `kind` is asked about.
 pub(super) fn options(kind: ApproverKind, global: &Global) -> Result<NativeOptions, CliError> {
     let search = std::env::var_os("PATH");
-    let mut options = NativeOptions { approver: approver(kind, global)?, ..NativeOptions::default() };
+    let mut options =
+        NativeOptions { approver: approver(kind, global)?, ..NativeOptions::default() };
     if let Some(search) = search {
         // A directory that is not absolute would depend on where one stands.
         options.path = std::env::split_paths(&search).filter(|place| place.is_absolute()).collect();

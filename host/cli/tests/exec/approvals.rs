@@ -6,7 +6,8 @@ use super::common::{Done, Fixture, each};
 
 /// Runs `touch NAME` without anybody to ask, and returns the id in the message.
 fn refused(fixture: &Fixture, name: &str) -> String {
-    let done = fixture.run(&["exec", "--approver", "none", "--write", "direct", "--", "touch", name]);
+    let done =
+        fixture.run(&["exec", "--approver", "none", "--write", "direct", "--", "touch", name]);
     assert_eq!(done.code, Some(3), "{}", done.err);
     let (_, rest) = done.err.split_once("request `").unwrap();
     rest[..12].to_owned()

@@ -28,7 +28,8 @@ fn changes_are_committed_as_one_and_taken_back_once() {
 fn without_a_yes_changes_are_thrown_away_and_the_message_says_so() {
     each(|fixture| {
         fixture.write("old", "before\n");
-        let mut command = fixture.approved(&["--commit", "none"], &["sh", "-c", "rm old; touch new"]);
+        let mut command =
+            fixture.approved(&["--commit", "none"], &["sh", "-c", "rm old; touch new"]);
         let done = super::common::Done::of(&command.output().unwrap());
         done.says(&["added   new", "deleted old", "nothing was changed in the workspace"]);
         assert_eq!((done.code, fixture.names()), (Some(0), vec!["old".to_owned()]));

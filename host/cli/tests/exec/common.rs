@@ -178,8 +178,11 @@ pub(crate) struct Done {
 impl Done {
     pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let done =
-            Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        let done = Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        };
         assert!(!done.err.contains("panicked"), "{}", done.err);
         done
     }

@@ -201,7 +201,10 @@ fn cargo() -> Option<(std::path::PathBuf, std::path::PathBuf)> {
 fn a_toolchain_in_the_home_directory_works_without_further_flags() {
     let Some((home, cargo)) = cargo() else { return };
     let fixture = super::common::Fixture::new(super::common::Who::Me);
-    fixture.write("Cargo.toml", "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    fixture.write(
+        "Cargo.toml",
+        "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    );
     fixture.write("src/lib.rs", "#[test]\nfn works() { assert_eq!(1 + 1, 2); }\n");
     let argv = [cargo.to_str().unwrap(), "test"];
     let mut plan = fixture.command(&["--json", "exec", "--plan", "--"]);

@@ -18,7 +18,8 @@ struct Session {
 
 impl Session {
     fn start(fixture: &Fixture, args: &[&str]) -> Self {
-        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let person =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
         let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
@@ -31,7 +32,8 @@ impl Session {
             options.read(true).write(true).open(&name).unwrap().into()
         };
         // Whoever runs the command must be able to open the terminal anew.
-        std::fs::set_permissions(&name, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        std::fs::set_permissions(&name, std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .unwrap();
         let mut command = fixture.start("setsid".as_ref());
         command.args(["-c", "-w", env!("CARGO_BIN_EXE_ringfence")]).args(args);
         command.stdin(open()).stdout(Stdio::from(open())).stderr(Stdio::from(open()));
@@ -130,7 +132,8 @@ fn selected_paths_alone_are_committed() {
 #[test]
 fn ctrl_c_ends_the_program_and_the_host_lives_on_to_ask() {
     each(|fixture| {
-        let script = "echo kept > file; echo up; sleep 1000";
+        // Nothing but a loop: a shell that just starts a program can lose a signal.
+        let script = "trap 'exit 130' INT; echo kept > file; echo up; while :; do :; done";
         let mut session = Session::start(fixture, &["exec", "--", "sh", "-c", script]);
         session.answer("\n> ", "y\n");
         session.answer("up\r\n", "\x03");

@@ -23,7 +23,8 @@ pub(super) fn ask(
     for warning in plan.warnings() {
         prompt = prompt.warning(warning);
     }
-    let Decision { outcome, event, .. } = Broker::new(&store, approver, &run).decide(request, &prompt);
+    let Decision { outcome, event, .. } =
+        Broker::new(&store, approver, &run).decide(request, &prompt);
     match outcome {
         Ok(proof) => {
             let entries = log.decided(plan, &event, None);

@@ -47,7 +47,8 @@ impl Host {
         for grant in verdicts.granted.iter() {
             self.shows(&grant.capability)?;
         }
-        let addresses = RunOptions { addresses: options.addresses.clone(), ..RunOptions::default() };
+        let addresses =
+            RunOptions { addresses: options.addresses.clone(), ..RunOptions::default() };
         let addresses = prepared::addresses(&addresses)?;
         let environment = environment(&options, &needed, &verdicts.granted);
         let sandbox = self.sandbox(&verdicts.granted, &environment, &options)?;
@@ -195,9 +196,9 @@ fn environment(
     granted: &GrantSet,
 ) -> Vec<(String, OsString)> {
     let baseline = ringfence_sandbox::Baseline::native().environment;
-    let network = granted.iter().any(|grant| {
-        matches!(grant.capability.kind(), Kind::HttpRead | Kind::HttpWrite)
-    });
+    let network = granted
+        .iter()
+        .any(|grant| matches!(grant.capability.kind(), Kind::HttpRead | Kind::HttpWrite));
     let offline = needed.offline.iter().filter(|_| !network);
     let mut all: std::collections::BTreeMap<String, OsString> = needed
         .environment
@@ -242,9 +243,10 @@ fn notes(
         ));
     }
     let real = opened.path();
-    let home = options.home.as_deref().is_some_and(|home| {
-        program.starts_with(home) || real.starts_with(home)
-    });
+    let home = options
+        .home
+        .as_deref()
+        .is_some_and(|home| program.starts_with(home) || real.starts_with(home));
     if home && plan.access(real).is_none() && missing.is_empty() {
         let beside: PathBuf = real.parent().unwrap_or(real).to_owned();
         notes.push(format!(
@@ -254,7 +256,8 @@ fn notes(
         ));
     }
     if options.write == WriteMode::Direct {
-        notes.push("writes go straight into the workspace, nothing shows or undoes them".to_owned());
+        notes
+            .push("writes go straight into the workspace, nothing shows or undoes them".to_owned());
     }
     notes
 }
@@ -279,8 +282,5 @@ fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
-    Err(RunError::NotOffered {
-        capability: "exec".to_owned(),
-        why: "this system has no sandbox",
-    })
+    Err(RunError::NotOffered { capability: "exec".to_owned(), why: "this system has no sandbox" })
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use ringfence_approval::{Denied, RequestError, StoreError};
-use ringfence_capability::{Class, Diagnostic, ParseError};
+use ringfence_capability::{Class, Diagnostic, ParseError, Profile};
 use ringfence_interfaces::proxy::ProxyError;
 use ringfence_sandbox::SandboxError;
 
@@ -39,7 +39,9 @@ pub enum ExecError {
         source: ParseError,
     },
     /// The host keeps no state, and approvals and staged writes need a place.
-    #[error("this host keeps no state, and native programs need it for approvals and staged writes")]
+    #[error(
+        "this host keeps no state, and native programs need it for approvals and staged writes"
+    )]
     NoState,
     /// The program could read what the host trusts.
     #[error("`{}` cannot be shown to a native program: ringfence keeps its state in it", path.display())]
@@ -54,6 +56,19 @@ pub enum ExecError {
         name: String,
         /// The ones there are.
         known: Vec<String>,
+    },
+    /// Something escaped from this profile's sandbox when it was attacked on this machine.
+    #[error("profile `{profile}` did not hold when its sandbox was attacked on this machine")]
+    AttackFailed {
+        /// The profile.
+        profile: Profile,
+    },
+    /// The result of an attack cannot be kept, or there is none on this system.
+    #[error("the sandbox cannot be attacked, or the result cannot be kept")]
+    Receipt {
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
     /// Staged writes are not offered on this system.
     #[error("staged writes are not offered on this system")]
@@ -92,6 +107,8 @@ impl Diagnostic for ExecError {
             Self::ShowsState { .. } => "exec::shows-state",
             Self::NoToolchain { .. } => "exec::no-toolchain",
             Self::NoStaging => "exec::no-staging",
+            Self::AttackFailed { .. } => "exec::attack-failed",
+            Self::Receipt { .. } => "exec::receipt",
             Self::Host { .. } => "exec::host",
             _ => self.inner().map_or("exec::internal", Diagnostic::code),
         }
@@ -100,8 +117,8 @@ impl Diagnostic for ExecError {
     fn class(&self) -> Class {
         match self {
             Self::Command { .. } | Self::NoState | Self::NoToolchain { .. } => Class::BadInput,
-            Self::ShowsState { .. } | Self::NoStaging => Class::Refused,
-            Self::Host { .. } => Class::Internal,
+            Self::ShowsState { .. } | Self::NoStaging | Self::AttackFailed { .. } => Class::Refused,
+            Self::Host { .. } | Self::Receipt { .. } => Class::Internal,
             _ => self.inner().map_or(Class::Internal, Diagnostic::class),
         }
     }
@@ -109,14 +126,18 @@ impl Diagnostic for ExecError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoState => Some("give it a directory with `--state-dir DIR`".to_owned()),
-            Self::ShowsState { .. } => Some(
-                "run from a project directory, or name one with `--workspace DIR`".to_owned(),
-            ),
+            Self::ShowsState { .. } => {
+                Some("run from a project directory, or name one with `--workspace DIR`".to_owned())
+            }
             Self::NoToolchain { known, .. } => {
                 Some(format!("the toolchains are `{}`", known.join("`, `")))
             }
             Self::NoStaging => Some(
                 "write to the workspace itself with `--write direct`, or run with `-p read-only`"
+                    .to_owned(),
+            ),
+            Self::AttackFailed { .. } => Some(
+                "see what escaped with `ringfence doctor --attack`, and use a profile that holds"
                     .to_owned(),
             ),
             Self::Command { .. } => {

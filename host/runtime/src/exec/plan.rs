@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ringfence_approval::{Action, Argument, Draft, Exec, Executable, Nonce, Request};
 use ringfence_approval::terminal::quote;
+use ringfence_approval::{Action, Argument, Draft, Exec, Executable, Nonce, Request};
 use ringfence_capability::{Digest, Kind, text};
 use ringfence_interfaces::http::AddressRules;
 use ringfence_policy::{Explanation, Verdicts};
@@ -87,7 +87,8 @@ impl ExecPlan {
             members.insert("addresses".to_owned(), json!(self.options.addresses));
         }
         if let Some((path, digest)) = self.program.interpreter() {
-            let interpreter = json!({ "path": path.to_string_lossy(), "digest": digest.to_string() });
+            let interpreter =
+                json!({ "path": path.to_string_lossy(), "digest": digest.to_string() });
             members.insert("interpreter".to_owned(), interpreter);
         }
         plan
@@ -170,7 +171,11 @@ impl fmt::Display for ExecPlan {
         }
         for refused in &self.verdicts.refused {
             let by = &refused.decided_by;
-            row(f, "not given", &format!("{} ({}: {})", refused.request.capability, by.layer, by.reason))?;
+            row(
+                f,
+                "not given",
+                &format!("{} ({}: {})", refused.request.capability, by.layer, by.reason),
+            )?;
         }
         for warning in self.warnings() {
             row(f, "warning", &warning)?;
@@ -205,7 +210,11 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 /// Returns the protected names that most people know.
 fn some_of(names: &[String]) -> String {
     let known = [".git", ".envrc", ".vscode", ".github"];
-    known.into_iter().filter(|name| names.iter().any(|one| one == name)).collect::<Vec<_>>().join(", ")
+    known
+        .into_iter()
+        .filter(|name| names.iter().any(|one| one == name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn shown(path: &Path) -> String {

@@ -149,7 +149,10 @@ impl PluginPrograms {
         let mut paths: Vec<PathBuf> = inside.map(|scope| self.host.places.path(scope)).collect();
         paths.retain(|path| path.is_dir());
         paths.sort_by_key(|path| path.components().count());
-        paths.into_iter().next().map_or_else(|| PathBuf::from("/"), |path| path.components().collect())
+        paths
+            .into_iter()
+            .next()
+            .map_or_else(|| PathBuf::from("/"), |path| path.components().collect())
     }
 
     fn exec_options(&self, command: &Capability, deadline: Duration) -> ExecOptions {
@@ -228,7 +231,8 @@ impl OfRun {
         let name = start.argv.first().map_or("", String::as_str);
         let program = plugin.find(name).map_err(Failed::Told)?;
         let words = start.argv.iter().map(String::as_bytes);
-        let command = ArgvPattern::exactly(words).map_err(|source| ExecError::Command { source })?;
+        let command =
+            ArgvPattern::exactly(words).map_err(|source| ExecError::Command { source })?;
         let options = ExecOptions {
             network: *self.meter.limits(),
             run: Some(self.run.clone()),
@@ -282,7 +286,9 @@ impl OfRun {
             RunError::Exec(ExecError::NoStaging) => {
                 ProgramError::Unavailable("staged writes".to_owned())
             }
-            other => ProgramError::Unavailable(ringfence_capability::Diagnostic::code(other).to_owned()),
+            other => {
+                ProgramError::Unavailable(ringfence_capability::Diagnostic::code(other).to_owned())
+            }
         }
     }
 
@@ -312,9 +318,13 @@ fn sandbox(error: &SandboxError) -> ProgramError {
         SandboxError::Program { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             ProgramError::NotFound
         }
-        SandboxError::MissingFeature { feature, .. } => ProgramError::Unavailable(feature.to_string()),
+        SandboxError::MissingFeature { feature, .. } => {
+            ProgramError::Unavailable(feature.to_string())
+        }
         SandboxError::ProgramKind { why, .. } => ProgramError::Denied((*why).to_owned()),
-        other => ProgramError::Unavailable(ringfence_capability::Diagnostic::code(other).to_owned()),
+        other => {
+            ProgramError::Unavailable(ringfence_capability::Diagnostic::code(other).to_owned())
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use ringfence_interfaces::http::{AddressRules, HttpConfig, HttpRules};
 use ringfence_interfaces::proxy::{Proxy, ProxyLimits, ProxySummary};
 use tokio::sync::oneshot;
 
-use super::record::ExecLog;
 use super::ExecError;
+use super::record::ExecLog;
 
 /// What it lets through.
 pub(super) struct Rules {
@@ -38,8 +38,7 @@ impl Serving {
             addresses: rules.addresses,
             ..HttpConfig::new(rules.hosts, Meter::new(rules.limits), Arc::new(log.clone()))
         };
-        let limits =
-            ProxyLimits { records: rules.limits.audit_records, ..ProxyLimits::default() };
+        let limits = ProxyLimits { records: rules.limits.audit_records, ..ProxyLimits::default() };
         let host = |what| move |source| ExecError::Host { what, source };
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(host("proxy"))?;

@@ -89,7 +89,12 @@ impl ExecLog {
 
     /// Returns what is written before the program may start, or because it may not: what policy said
     /// of each request, and the answer of the person.
-    pub(super) fn decided(&self, plan: &ExecPlan, event: &Event, denied: Option<&Denied>) -> Vec<Entry> {
+    pub(super) fn decided(
+        &self,
+        plan: &ExecPlan,
+        event: &Event,
+        denied: Option<&Denied>,
+    ) -> Vec<Entry> {
         let of_run = |explanation| {
             let entry = record::decided(explanation).in_run(&self.run);
             match &self.about.plugin {
@@ -136,12 +141,18 @@ impl ExecLog {
             Exit::Signal(signal) => (Outcome::Killed { signal, usage }, "a signal ended it"),
             Exit::TimedOut => (Outcome::Killed { signal: 9, usage }, "its time was over"),
         };
-        let how = network.map_or_else(|| how.to_owned(), |network| {
-            format!(
-                "{how}; through the proxy {} allowed, {} refused, {} bytes out, {} bytes in",
-                network.allowed, network.refused, network.moved.sent_bytes, network.moved.received_bytes
-            )
-        });
+        let how = network.map_or_else(
+            || how.to_owned(),
+            |network| {
+                format!(
+                    "{how}; through the proxy {} allowed, {} refused, {} bytes out, {} bytes in",
+                    network.allowed,
+                    network.refused,
+                    network.moved.sent_bytes,
+                    network.moved.received_bytes
+                )
+            },
+        );
         let entry = self.entry("exec.end").at(target).came_to(outcome);
         self.append(&[self.judged(entry, Decision::Allow, &how)])
     }
@@ -212,8 +223,5 @@ pub(super) fn approval(event: &Event, denied: Option<&Denied>) -> Approval {
 
 fn timed_out(denied: Option<&Denied>) -> bool {
     use ringfence_approval::ApprovalError::TimedOut;
-    matches!(
-        denied,
-        Some(Denied::Expired { .. } | Denied::Unanswered { source: TimedOut })
-    )
+    matches!(denied, Some(Denied::Expired { .. } | Denied::Unanswered { source: TimedOut }))
 }

@@ -32,7 +32,9 @@ impl Staging {
             let (decision, how) = match &recovered.outcome {
                 staging::Outcome::Discarded => continue,
                 staging::Outcome::Finished => (Logged::Allow, "an interrupted commit was finished"),
-                staging::Outcome::TakenBack => (Logged::Allow, "an interrupted commit was taken back"),
+                staging::Outcome::TakenBack => {
+                    (Logged::Allow, "an interrupted commit was taken back")
+                }
                 _ => (Logged::Forbid, "an interrupted commit could not be finished or taken back"),
             };
             entries.push(log.judged(log.entry("exec.recovered"), decision, how));
@@ -103,7 +105,11 @@ impl Staged {
                 let how = format!(
                     "{} left out; {}",
                     receipt.left_out,
-                    if receipt.undo == UndoData::Kept { "can be undone" } else { "cannot be undone" }
+                    if receipt.undo == UndoData::Kept {
+                        "can be undone"
+                    } else {
+                        "cannot be undone"
+                    }
                 );
                 let outcome = staged(Kept::Committed, receipt, size_bytes(&self.changes, decision));
                 self.log.judged(entry.came_to(outcome), Logged::Allow, &how)
@@ -186,7 +192,11 @@ impl ExecUndo {
     pub fn apply(self) -> Result<(), RunError> {
         let count = Count::of_paths(self.undo.paths().into_iter().map(|(_, effect)| effect));
         let begins = self.log.entry("exec.undo");
-        self.log.append_synced(&[self.log.judged(begins, Logged::Allow, "a person asked for it")])?;
+        self.log.append_synced(&[self.log.judged(
+            begins,
+            Logged::Allow,
+            "a person asked for it",
+        )])?;
         let done = self.undo.apply();
         let entry = self.log.entry("exec.undone").came_to(count.outcome(Kept::Undone, 0));
         let (decision, how) = match &done {
@@ -253,7 +263,10 @@ fn size_bytes(changes: &Changes, decision: &Decision) -> u64 {
         staging::Approve::Paths(paths) => paths.iter().any(|one| path.starts_with(one)),
     };
     let of = |change: &staging::Change| {
-        change.after().filter(|node| node.kind == staging::Kind::File).map_or(0, |node| node.size_bytes)
+        change
+            .after()
+            .filter(|node| node.kind == staging::Kind::File)
+            .map_or(0, |node| node.size_bytes)
     };
     changes.iter().filter(|change| approved(change.path())).map(of).fold(0, u64::saturating_add)
 }

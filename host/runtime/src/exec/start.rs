@@ -13,7 +13,7 @@ use super::proxy::{Rules, Serving};
 use super::record::{About, ExecLog};
 use super::{ExecError, ExecIo, ExecPlan, Executed, approve, record};
 use crate::record::run_id;
-use crate::{Host, RunError};
+use crate::{Host, RunError, attacked};
 
 #[cfg(target_os = "linux")]
 use super::staged::Staging;
@@ -36,6 +36,7 @@ impl Host {
         io: ExecIo,
     ) -> Result<Executed, RunError> {
         let state = self.exec_state()?;
+        attacked::check(&state, plan.options.profile)?;
         let id = plan.options.run.clone().map_or_else(run_id, Ok)?;
         let log = ExecLog::new(About::of(&plan.options), Arc::clone(&self.log), &id);
         let (proof, mut entries) = approve::ask(&plan, &state, approver, &log)?;
@@ -69,12 +70,7 @@ impl Host {
 }
 
 /// Starts the program and waits. Everything from here on is what was approved.
-fn run(
-    plan: ExecPlan,
-    staging: Staging,
-    io: ExecIo,
-    log: &ExecLog,
-) -> Result<Executed, RunError> {
+fn run(plan: ExecPlan, staging: Staging, io: ExecIo, log: &ExecLog) -> Result<Executed, RunError> {
     let (began, target) = (Instant::now(), record::target(&plan));
     let done = started(plan, &staging, io, log);
     let duration = began.elapsed();

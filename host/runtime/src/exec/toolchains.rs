@@ -109,10 +109,9 @@ impl Needed {
             Some(_) => below(home, value).to_str().map(str::to_owned),
             None => Some(value.clone()),
         };
-        for (variables, into) in [
-            (&toolchain.set, &mut self.environment),
-            (&toolchain.offline, &mut self.offline),
-        ] {
+        for (variables, into) in
+            [(&toolchain.set, &mut self.environment), (&toolchain.offline, &mut self.offline)]
+        {
             let of_home = |(name, value): (&String, &String)| Some((name.clone(), of_home(value)?));
             into.extend(variables.iter().filter_map(of_home));
         }
@@ -157,7 +156,9 @@ mod tests {
                 let rest = place.strip_prefix("~/").unwrap();
                 assert!(!rest.is_empty() && !rest.contains(".."), "{place}");
                 // A home directory of a tool holds its credentials too: only parts of it are shown.
-                for whole in [".cargo", ".rustup", ".npm", ".config", ".local", ".cache", ".m2", ".gradle"] {
+                for whole in
+                    [".cargo", ".rustup", ".npm", ".config", ".local", ".cache", ".m2", ".gradle"]
+                {
                     assert_ne!(rest.trim_end_matches('/'), whole);
                 }
             }

@@ -37,7 +37,8 @@ fn nothing_survives_a_host_that_is_killed_and_nothing_is_left_in_the_workspace_o
         let mut said = [0; 3];
         host.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
         assert_eq!(&said, b"up\n", "{}", user.name);
-        assert!(runs(&mark), "the test proves nothing: it never ran");
+        let began = (0..200_000).any(|_| runs(&mark));
+        assert!(began, "the test proves nothing: it never ran");
         host.kill().unwrap();
         host.wait().unwrap();
         // Its output ends when the last process that holds it is gone.

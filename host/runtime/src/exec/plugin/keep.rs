@@ -10,8 +10,8 @@ use ringfence_sandbox::staging::{Approve, Change, Decision, Effect};
 use serde_json::{Value, json};
 
 use super::PluginPrograms;
-use crate::exec::{ExecError, Staged};
 use crate::RunError;
+use crate::exec::{ExecError, Staged};
 
 /// The capability the changes are an act of.
 const CAPABILITY: &str = "fs.write:workspace";
@@ -75,9 +75,9 @@ fn ask(
         prompt = prompt.warning(format!("left out, it is never committed for a plugin: {change}"));
     }
     let decided = Broker::new(&store, approver, &run).decide(request, &prompt);
-    let outcome = decided.outcome.and_then(|approved| {
-        approved.redeem_other(jiff::Timestamp::now()).map(drop)
-    });
+    let outcome = decided
+        .outcome
+        .and_then(|approved| approved.redeem_other(jiff::Timestamp::now()).map(drop));
     let (decision, why) = match &outcome {
         Ok(()) => (Logged::Allow, "a person approved the changes".to_owned()),
         Err(denied) => (Logged::Forbid, denied.to_string()),

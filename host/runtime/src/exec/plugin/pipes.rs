@@ -24,8 +24,8 @@ pub(super) struct Capture([JoinHandle<Captured>; 2]);
 impl Pipes {
     /// Makes them. Of each stream `most` bytes are kept and the rest is read and dropped, so that the
     /// program never waits for room.
-    pub(super) fn open(stdin: Option<Vec<u8>>, most: u64) -> Result<Self, ExecError> {
-        let input = match stdin.filter(|bytes| !bytes.is_empty()) {
+    pub(super) fn open(input: Option<Vec<u8>>, most: u64) -> Result<Self, ExecError> {
+        let input = match input.filter(|bytes| !bytes.is_empty()) {
             None => Stdio::Null,
             Some(bytes) => {
                 let (reader, mut writer) = io::pipe().map_err(fail("standard input"))?;
