@@ -88,7 +88,7 @@ impl Parts {
             args: Vec::new(),
             env: Vec::new(),
             config: Vec::new(),
-            stdin: None,
+            stdin: ringfence_interfaces::Stdin::Closed,
             stdout: Output::new(Vec::new(), meter),
             stderr: Output::new(Vec::new(), meter),
             blocking: Blocking::Here,

@@ -178,7 +178,10 @@ mod tests {
     fn nothing_is_attacked_outside_of_a_sandbox() {
         for attack in attacks() {
             let refused = main(attack.name, Guard::Confined).err().map(|error| error.to_string());
-            assert_eq!(refused.as_deref(), Some("this is started by the battery, inside a sandbox"));
+            assert_eq!(
+                refused.as_deref(),
+                Some("this is started by the battery, inside a sandbox")
+            );
         }
     }
 }

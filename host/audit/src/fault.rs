@@ -138,7 +138,7 @@ impl Diagnostic for Broken {
                 "if this is a key the log had before, name its public half with `--key`"
             }
             Fault::Truncated { .. } | Fault::Rewritten { .. } => {
-                "if the log was moved aside on purpose, move its `checkpoints.jsonl` aside as well; \
+                "if the log was moved aside on purpose, move its `audit.checkpoints.jsonl` aside as well; \
                  otherwise keep all of it as evidence"
             }
             _ => "keep the files as evidence by moving them aside; a new log is begun",

@@ -3,6 +3,7 @@
 mod approvals;
 mod attack;
 mod audit;
+mod command;
 mod doctor;
 mod exec;
 mod explain;

@@ -10,6 +10,7 @@ mod args;
 mod commands;
 mod error;
 mod flags;
+mod json;
 mod places;
 mod print;
 

@@ -25,4 +25,4 @@ pub use fs::Blocking;
 pub use host::{Level, Observer};
 pub use link::{LinkError, LinkPlan, Refused, covers, link};
 pub use output::{Output, Sink};
-pub use state::{HostState, Setup};
+pub use state::{HostState, Setup, Stdin};

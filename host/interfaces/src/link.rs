@@ -239,7 +239,7 @@ impl Diagnostic for LinkError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotGranted { refused, .. } => Some(refused.iter().map(way).collect::<Vec<_>>().join("\n      ")),
+            Self::NotGranted { refused, .. } => Some(ways(refused)),
             Self::Unknown { .. } => {
                 Some("build the plugin against WASI 0.2 or 0.3 and `ringfence:host@0.1`, or update ringfence".to_owned())
             }
@@ -248,35 +248,55 @@ impl Diagnostic for LinkError {
     }
 }
 
-/// Returns the manifest lines and the flag that would cover a refused import.
-fn way(refused: &Refused) -> String {
-    let (request, flag) = match refused.needs.first() {
-        Some(Kind::FsRead | Kind::FsWrite) => {
-            ("capability = \"fs.read\", path = \".\"", "--dir .::/:ro")
+/// Returns what would cover the refused imports, one line for those that need the same.
+fn ways(refused: &[Refused]) -> String {
+    let mut groups: Vec<(&[Kind], Vec<String>)> = Vec::new();
+    for Refused { import, needs } in refused {
+        let import = format!("`{import}`");
+        match groups.iter_mut().find(|(kinds, _)| *kinds == needs) {
+            Some((_, imports)) => imports.push(import),
+            None => groups.push((needs, vec![import])),
         }
-        Some(Kind::HttpRead | Kind::HttpWrite) => {
-            ("capability = \"http\", hosts = [\"…\"]", "--http HOST")
+    }
+    let lines = groups.iter().map(|(needs, imports)| {
+        let stub = if needs.iter().all(|kind| answers_without_grant(*kind)) { STUB } else { "" };
+        format!("for {}: {}{stub}", imports.join(", "), way(needs.first().copied()))
+    });
+    lines.collect::<Vec<_>>().join("\n      ")
+}
+
+/// What to do about an import that is there for no reason of the plugin's own.
+const STUB: &str =
+    "; if only its language runtime imports it, name it in `stub-imports` of plugin.toml";
+
+/// Returns the manifest lines and the flag that would cover an import that needs `kind`.
+fn way(kind: Option<Kind>) -> String {
+    let (request, flag) = match kind {
+        Some(Kind::FsRead | Kind::FsWrite) => (
+            "capability = \"fs.read\", path = \".\"",
+            Some("--dir .::/:ro --profile read-only"),
+        ),
+        Some(Kind::HttpRead | Kind::HttpWrite) => (
+            "capability = \"http\", hosts = [\"…\"]",
+            Some("--http HOST --profile net-read-only"),
+        ),
+        Some(Kind::Socket) => (
+            "capability = \"socket\", addresses = [\"…\"]",
+            Some("--socket ADDRESS:PORT --profile trusted --trust-digest DIGEST"),
+        ),
+        Some(Kind::Kv) => ("capability = \"kv\"", Some("--kv NAMESPACE")),
+        Some(Kind::Config) => {
+            ("capability = \"config\", names = [\"…\"]", Some("--config NAME=VALUE"))
         }
-        Some(Kind::Socket) => {
-            ("capability = \"socket\", addresses = [\"…\"]", "--socket ADDRESS:PORT")
-        }
-        Some(Kind::Kv) => ("capability = \"kv\"", "--kv NAMESPACE"),
-        Some(Kind::Config) => ("capability = \"config\", names = [\"…\"]", "--config NAME=VALUE"),
         Some(Kind::Exec) => {
-            let request = "capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]";
-            return format!(
-                "for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml",
-                refused.import
-            );
+            ("capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]", None)
         }
-        Some(Kind::Clock) => ("capability = \"clock\"", "--clock real"),
-        Some(Kind::Random) => ("capability = \"random\"", "--random real"),
-        _ => ("…", "--help"),
+        Some(Kind::Clock) => ("capability = \"clock\"", Some("--clock real")),
+        Some(Kind::Random) => ("capability = \"random\"", Some("--random real")),
+        _ => ("…", Some("--help")),
     };
-    format!(
-        "for `{}`: add `[[request]]` {request}, reason = \"…\" to plugin.toml, or run with `{flag}`",
-        refused.import
-    )
+    let run = flag.map(|flag| format!(", or run with `{flag}`")).unwrap_or_default();
+    format!("add `[[request]]` {request}, reason = \"…\" to plugin.toml{run}")
 }
 
 #[cfg(test)]

@@ -46,14 +46,33 @@ pub struct Setup {
     pub env: Vec<(String, String)>,
     /// Configuration values, those granted only.
     pub config: Vec<(String, String)>,
-    /// What the guest reads from standard input; nothing means end of file.
-    pub stdin: Option<bytes::Bytes>,
+    /// What the guest reads from standard input.
+    pub stdin: Stdin,
     /// Where standard output goes.
     pub stdout: Output,
     /// Where standard error goes.
     pub stderr: Output,
     /// Whether file calls may block the thread that polls the run; right for one run per thread.
     pub blocking: Blocking,
+}
+
+/// What a guest reads from standard input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "linking must handle every source")]
+pub enum Stdin {
+    /// Nothing: the end of a file.
+    #[default]
+    Closed,
+    /// These bytes, then the end.
+    Bytes(bytes::Bytes),
+    /// What this process reads, as the guest asks for it. One run of a process can have it.
+    Process,
+}
+
+impl From<Option<Vec<u8>>> for Stdin {
+    fn from(bytes: Option<Vec<u8>>) -> Self {
+        bytes.map_or(Self::Closed, |bytes| Self::Bytes(bytes.into()))
+    }
 }
 
 /// The data of one store.
@@ -78,8 +97,14 @@ impl HostState {
         table.set_max_capacity(resources.unwrap_or(usize::MAX));
         let mut wasi = WasiCtx::builder();
         wasi.args(&setup.args).envs(&setup.env).stdout(setup.stdout).stderr(setup.stderr);
-        if let Some(stdin) = setup.stdin {
-            wasi.stdin(MemoryInputPipe::new(stdin));
+        match setup.stdin {
+            Stdin::Closed => {}
+            Stdin::Bytes(bytes) => {
+                wasi.stdin(MemoryInputPipe::new(bytes));
+            }
+            Stdin::Process => {
+                wasi.inherit_stdin();
+            }
         }
         // Files are plain ones (the guard opens nothing else), so that a read returns by itself; a
         // thread started only to wait for it would cost a short run more than the read.

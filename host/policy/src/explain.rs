@@ -274,7 +274,8 @@ fn remedies(capability: &Capability, said: &[(&Layer, Said)]) -> Vec<Remedy> {
     if steps.contains(&Remedy::Never) {
         return vec![Remedy::Never];
     }
-    if asks {
+    // A native program is asked about at each start: nothing said before is needed, or enough.
+    if asks && capability.kind() != Kind::Exec {
         steps.push(Remedy::Approve {
             flag: format!("--approve {}", quoted(&capability.to_string())),
         });
@@ -295,7 +296,7 @@ fn lift(capability: &Capability, layer: &Layer, said: Said) -> (Remedy, bool) {
             } else {
                 Remedy::Profile { flag: format!("--profile {profile}") }
             };
-            (step, verdict == Verdict::Prompt || capability.kind() == Kind::Exec)
+            (step, verdict == Verdict::Prompt)
         }
         LayerKind::Flags if layer.file() == "--deny" => {
             let flag = rule.map_or_else(String::new, |rule| match &rule.scope {

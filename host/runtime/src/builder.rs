@@ -115,8 +115,7 @@ impl HostBuilder {
     /// Returns the host.
     ///
     /// # Errors
-    /// When a directory cannot be opened or made, is not private where it must be, or the engine
-    /// does not support this machine.
+    /// When a directory cannot be opened or made, or is not private where it must be.
     pub fn build(self) -> Result<Host, RunError> {
         let workspace = self.workspace.unwrap_or_else(|| PathBuf::from("."));
         let own = Own {
@@ -144,7 +143,7 @@ impl HostBuilder {
             Some(dir) => crate::record::open(&dir)?,
         };
         Ok(Host {
-            engines: Arc::new(Engines::new(options)?),
+            engines: Arc::new(Engines::new(options)),
             cache,
             places: Arc::new(places),
             layers: self.layers,

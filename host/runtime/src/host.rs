@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ringfence_bundle::inspect::inspect;
 use ringfence_bundle::{Encoding, Form, Plugin, adapt};
@@ -188,7 +188,7 @@ impl Host {
 
     /// Tells whether the plugin's machine code is ready, or `prepare` will have to compile it.
     pub fn is_compiled(&self, plugin: &Plugin) -> bool {
-        self.engines.first.is_cached(&plugin.digest)
+        self.engines.first().is_ok_and(|engine| engine.is_cached(&plugin.digest))
     }
 
     /// Returns what the cache of compiled code holds.
@@ -209,7 +209,8 @@ impl Host {
 
 /// The engines of a host: one for each size of stack, since wasmtime sets that for a whole engine.
 pub(crate) struct Engines {
-    first: Engine,
+    /// Made when the first plugin needs it: a host that only runs native programs has none.
+    first: OnceLock<Engine>,
     options: EngineOptions,
     others: Mutex<BTreeMap<u64, Engine>>,
 }
@@ -218,14 +219,22 @@ pub(crate) struct Engines {
 const ENGINES: usize = 8;
 
 impl Engines {
-    pub(crate) fn new(options: EngineOptions) -> Result<Self, RunError> {
-        let first = Engine::new(options.clone())?;
-        Ok(Self { first, options, others: Mutex::new(BTreeMap::new()) })
+    pub(crate) fn new(options: EngineOptions) -> Self {
+        Self { first: OnceLock::new(), options, others: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Returns the engine for the size of stack that the host's limits name.
+    fn first(&self) -> Result<&Engine, RunError> {
+        if let Some(engine) = self.first.get() {
+            return Ok(engine);
+        }
+        let engine = Engine::new(self.options.clone())?;
+        Ok(self.first.get_or_init(|| engine))
     }
 
     fn of(&self, stack_bytes: u64) -> Result<Engine, RunError> {
         if stack_bytes == self.options.limits.stack_bytes {
-            return Ok(self.first.clone());
+            return self.first().cloned();
         }
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = others.get(&stack_bytes) {

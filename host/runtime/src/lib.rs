@@ -73,6 +73,6 @@ pub use ringfence_capability::{
 };
 pub use ringfence_engine::value::CallResult;
 pub use ringfence_engine::{Allocation, CacheStats, Source};
-pub use ringfence_interfaces::{Level, Observer, Sink};
+pub use ringfence_interfaces::{Level, Observer, Sink, Stdin};
 pub use ringfence_policy::{Explanation, Layer, LayerKind, PolicyError, Verdict, Verdicts};
 pub use ringfence_sandbox as sandbox;

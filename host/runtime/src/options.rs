@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ringfence_capability::{Digest, Grant, Limit, Profile, Request};
-use ringfence_interfaces::{Level, Observer, Sink};
+use ringfence_interfaces::{Level, Observer, Sink, Stdin};
 use ringfence_policy::Layer;
 
 use crate::NativeOptions;
@@ -60,8 +60,8 @@ impl fmt::Debug for Secret {
 /// What a guest reads and where what it prints goes.
 #[non_exhaustive]
 pub struct Stdio {
-    /// What it reads; nothing means end of file.
-    pub stdin: Option<Vec<u8>>,
+    /// What it reads.
+    pub stdin: Stdin,
     /// Where standard output goes.
     pub stdout: Box<dyn Sink>,
     /// Where standard error goes.
@@ -75,8 +75,8 @@ impl Stdio {
     }
 
     /// Returns this input and these takers of output.
-    pub fn new(stdin: Option<Vec<u8>>, stdout: impl Sink, stderr: impl Sink) -> Self {
-        Self { stdin, stdout: Box::new(stdout), stderr: Box::new(stderr) }
+    pub fn new(stdin: impl Into<Stdin>, stdout: impl Sink, stderr: impl Sink) -> Self {
+        Self { stdin: stdin.into(), stdout: Box::new(stdout), stderr: Box::new(stderr) }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ringfence_bundle::Plugin;
 use ringfence_bundle::inspect::PluginKind;
 use ringfence_capability::{Capability, GrantSet, Kind, Limits};
@@ -168,7 +167,7 @@ impl Prepared {
             args: args.to_vec(),
             env: self.env.clone(),
             config: self.config.clone(),
-            stdin: stdio.stdin.map(Bytes::from),
+            stdin: stdio.stdin,
             stdout: Output::new(stdio.stdout, meter),
             stderr: Output::new(stdio.stderr, meter),
             blocking: self.blocking,

@@ -91,7 +91,7 @@ impl Battery {
     fn repeat(&self, attack: &Attack, way: &Way<'_>) -> Outcome {
         let mut last = Outcome::Skipped("it was not tried".to_owned());
         for _ in 0..attack.repeats {
-            last = self.once(attack, way);
+            last = ran(attack, self.once(attack, way));
             if !matches!(last, Outcome::Held(_)) {
                 break;
             }
@@ -177,8 +177,8 @@ impl Battery {
         command.environment.extend(
             scene.variable.iter().map(|(name, value)| (name.clone().into(), value.clone().into())),
         );
-        command.stage = stage
-            .map(|stage| StageDirs { upper: stage.upper().into(), work: stage.work().into() });
+        command.stage =
+            stage.map(|stage| StageDirs { upper: stage.upper().into(), work: stage.work().into() });
         Ok(command)
     }
 
@@ -211,6 +211,21 @@ impl Battery {
             Ok((outcome, before)) => before.compare(ground, outcome, false),
             Err(error) => Outcome::held("start", reason(&error)),
         }
+    }
+}
+
+/// Returns an attack that nobody made as skipped: a program that did not start, or ended before it
+/// could say anything, holds nothing.
+fn ran(attack: &Attack, outcome: Outcome) -> Outcome {
+    let odd = match &outcome {
+        Outcome::Held(answers) => answers.iter().find(|(what, why)| {
+            matches!(what.as_str(), "start" | "program") && !attack.held.contains(&why.as_str())
+        }),
+        Outcome::Escaped(_) | Outcome::Admitted(_) | Outcome::Skipped(_) => None,
+    };
+    match odd {
+        Some((what, why)) => Outcome::Skipped(format!("it did not run ({what}: {why})")),
+        None => outcome,
     }
 }
 
@@ -281,8 +296,7 @@ fn setup(source: io::Error) -> SandboxError {
 fn plan(room: Room, ground: &Ground, scene: &Scene) -> Result<SandboxPlan, SandboxError> {
     let path = |_| SandboxError::Path { path: ground.workspace(), why: "it cannot be granted" };
     let scope = PathScope::workspace(&scene.scope, "/").map_err(path)?;
-    let files =
-        if room.writes() { Capability::FsWrite(scope) } else { Capability::FsRead(scope) };
+    let files = if room.writes() { Capability::FsWrite(scope) } else { Capability::FsRead(scope) };
     let host = "example.com".parse().map_err(path)?;
     let http = Capability::Http { host, port: Port::Default, methods: MethodClass::Read };
     let wanted = std::iter::once(files).chain(room.proxied.then_some(http));
@@ -312,11 +326,7 @@ fn commit(stage: &mut Stage) {
 }
 
 /// Returns an escape that the plan's enforcement says is not held as admitted.
-fn admitted(
-    attack: &Attack,
-    enforcement: &[crate::Enforcement],
-    outcome: Outcome,
-) -> Outcome {
+fn admitted(attack: &Attack, enforcement: &[crate::Enforcement], outcome: Outcome) -> Outcome {
     let (Outcome::Escaped(what), Some(words)) = (&outcome, attack.admitted) else {
         return outcome;
     };

@@ -1,7 +1,7 @@
 //! Attacks on files that were not granted.
 
-use super::call::{call, number, path, size};
 use super::call::Arg;
+use super::call::{call, number, path, size};
 use super::ground::{Ground, TREASURE};
 use super::outcome::{Outcome, Tries};
 use super::scene::Scene;
@@ -147,7 +147,8 @@ pub(super) const ATTACKS: &[Attack] = &[
             for directory in ["/tmp", "/dev/shm"] {
                 let host = Path::new(directory).join(format!("host-{}", scene.mark));
                 tries.io("read", fs::read(host));
-                fs::write(Path::new(directory).join(&scene.mark), "x").map_err(|e| e.to_string())?;
+                fs::write(Path::new(directory).join(&scene.mark), "x")
+                    .map_err(|e| e.to_string())?;
             }
             Ok(())
         },
@@ -321,8 +322,7 @@ fn swap(ground: &mut Ground, scene: &mut Scene) -> Result<(), String> {
             let here = number(libc::AT_FDCWD);
             let there = number(libc::AT_FDCWD);
             let exchange = number(libc::RENAME_EXCHANGE);
-            let mut arguments =
-                [here, Arg::Text(&granted), there, Arg::Text(&link), exchange];
+            let mut arguments = [here, Arg::Text(&granted), there, Arg::Text(&link), exchange];
             let _ = call(libc::SYS_renameat2, &mut arguments);
         }
     });

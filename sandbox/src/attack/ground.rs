@@ -8,8 +8,8 @@ use std::any::Any;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -101,8 +101,8 @@ impl Ground {
             outside: self.outside(""),
             mark: self.mark.clone(),
             proxied: self.room.is_some_and(|room| room.proxied),
-            root: is_root(),
             scope: ".".to_owned(),
+            mounts: mounts(),
             ..Scene::default()
         }
     }
@@ -154,7 +154,7 @@ impl Drop for Ground {
             let _ = victim.wait();
         }
         for path in &self.elsewhere {
-            let _ = fs::remove_file(path);
+            let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
         }
         let _ = fs::remove_dir_all(&self.home);
     }
@@ -164,6 +164,11 @@ impl Drop for Ground {
 pub(super) fn is_root() -> bool {
     // SAFETY: the call only returns a number.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// Returns the number of this process's mount namespace; 0 when it cannot be told.
+pub(super) fn mounts() -> u64 {
+    fs::metadata("/proc/self/ns/mnt").map_or(0, |namespace| namespace.ino())
 }
 
 /// Returns a digest of everything below `root` that a program could change.

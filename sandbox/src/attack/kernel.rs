@@ -1,7 +1,7 @@
 //! Attacks on the kernel: namespaces, mounts, keys, shared objects and seldom-used calls.
 
 use super::call::{Arg, call, number, path, size};
-use super::ground::Ground;
+use super::ground::{self, Ground};
 use super::outcome::Tries;
 use super::scene::Scene;
 use super::{Attack, FILTER, PLAIN, Twin, start};
@@ -20,7 +20,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         twin: MOUNTS,
         inside: |scene, tries| {
             let from = path(&scene.inside("nested"))?;
-            enter_namespaces();
+            enter_namespaces(scene)?;
             let mounted = mount(Some(&from), c"/tmp", None, libc::MS_BIND | libc::MS_REC);
             tries.call("bind", mounted);
             Ok(())
@@ -42,8 +42,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         title: "mounts file systems, and takes away what is mounted over others",
         held: &["EPERM"],
         twin: MOUNTS,
-        inside: |_, tries| {
-            enter_namespaces();
+        inside: |scene, tries| {
+            enter_namespaces(scene)?;
             tries.call("unmount", call(libc::SYS_umount2, &mut [Arg::Text(c"/proc"), number(2)]));
             tries.call("proc", mount(None, c"/proc", Some(c"proc"), 0));
             let flags = libc::MS_REMOUNT | libc::MS_BIND;
@@ -81,8 +81,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         twin: Twin::Without(&[Protection::Ipc, Protection::Seccomp]),
         arrange: lay_objects,
         inside: |scene, tries| {
-            let attached =
-                call(libc::SYS_shmat, &mut [number(scene.memory), number(0), number(0)]);
+            let attached = call(libc::SYS_shmat, &mut [number(scene.memory), number(0), number(0)]);
             tries.call("memory", attached);
             let value = &mut [number(scene.semaphores), number(0), number(libc::GETVAL)];
             tries.call("semaphore", call(libc::SYS_semctl, value));
@@ -174,10 +173,15 @@ fn mount(
     call(libc::SYS_mount, &mut [from, Arg::Text(at), kind, flags, number(0)])
 }
 
-/// Tries to become someone who may mount. Where it works, mounts are of this process alone.
-fn enter_namespaces() {
+/// Tries to become someone who may mount, and goes on only where mounts are not the host's.
+fn enter_namespaces(scene: &Scene) -> Result<(), String> {
     let flags = number(libc::CLONE_NEWUSER | libc::CLONE_NEWNS);
-    let _ = call(libc::SYS_unshare, &mut [flags]);
+    let entered = call(libc::SYS_unshare, &mut [flags]).is_ok();
+    let own = ground::mounts();
+    if entered || (own != 0 && own != scene.mounts) {
+        return Ok(());
+    }
+    Err("it has the host's mounts, which an attack must not change".to_owned())
 }
 
 fn namespaces(_: &Scene, tries: &mut Tries) -> Result<(), String> {

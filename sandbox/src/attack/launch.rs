@@ -21,7 +21,8 @@ pub(super) fn heard(line: &[u8], exit: Exit) -> Outcome {
         return outcome;
     }
     match exit {
-        Exit::Signal(libc::SIGSYS) => Outcome::held("program", "SIGSYS"),
+        // As a shell between them would say it, too: 128 and the number of the signal.
+        Exit::Signal(libc::SIGSYS) | Exit::Code(159) => Outcome::held("program", "SIGSYS"),
         Exit::Signal(signal) => Outcome::held("program", format!("signal {signal}")),
         Exit::Code(code) => Outcome::held("program", format!("exit {code}")),
         Exit::TimedOut => Outcome::held("program", "deadline"),

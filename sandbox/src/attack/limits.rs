@@ -83,14 +83,18 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "fill_scratch_space_with_names",
         title: "makes empty files without end, each of which takes memory of the kernel",
         held: &["ENOSPC"],
-        twin: Twin::None("on the host it would leave fifty thousand files behind"),
-        arrange: |_, scene| {
+        twin: FILES,
+        arrange: |ground, scene| {
             scene.limits.scratch_bytes = MIB;
-            scene.amount = 50_000;
+            // A file for each 200 bytes: far more than the space could hold of anything.
+            scene.amount = 5_000;
+            ground.elsewhere.push(Path::new("/tmp").join(&ground.mark));
             Ok(())
         },
         inside: |scene, tries| {
-            let make = |number| File::create_new(format!("/tmp/{number}"));
+            let place = Path::new("/tmp").join(&scene.mark);
+            std::fs::create_dir(&place).map_err(|error| error.to_string())?;
+            let make = |number: u64| File::create_new(place.join(number.to_string()));
             let failed = (0..scene.amount).find_map(|number| make(number).err());
             tries.io("names", failed.map_or(Ok(()), Err));
             Ok(())

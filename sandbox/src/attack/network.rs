@@ -86,7 +86,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         twin: FILTER,
         rooms: |room| !room.is_staged(),
         arrange: |ground, _| {
-            let stream = UnixListener::bind(ground.inside("s")).map_err(|error| error.to_string())?;
+            let stream =
+                UnixListener::bind(ground.inside("s")).map_err(|error| error.to_string())?;
             let datagrams =
                 UnixDatagram::bind(ground.inside("d")).map_err(|error| error.to_string())?;
             ground.kept.push(Box::new((stream, datagrams)));

@@ -1,7 +1,6 @@
 //! Attacks on other processes.
 
 use super::call::{Arg, call, number, size};
-use super::ground::Ground;
 use super::outcome::{Outcome, Tries};
 use super::scene::Scene;
 use super::{Attack, FILTER, PLAIN, Twin};
@@ -78,6 +77,9 @@ pub(super) const ATTACKS: &[Attack] = &[
         held: &["alive"],
         twin: Twin::None("the kernel keeps signals from inside away from the first process"),
         inside: |_, tries| {
+            if parent() != 1 {
+                return Err("the first process it sees may be the machine's own".to_owned());
+            }
             for signal in [libc::SIGKILL, libc::SIGSTOP, libc::SIGTERM] {
                 let _ = call(libc::SYS_kill, &mut [number(1), number(signal)]);
             }
@@ -105,7 +107,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             Ok(())
         },
         judge: |ground, outcome| match outcome {
-            Outcome::Escaped(what) if what == DAEMON && !daemon_runs(ground) => {
+            Outcome::Escaped(what) if what == DAEMON && !runs(&ground.mark) => {
                 Outcome::held(DAEMON, "ended with the run")
             }
             other => other,
@@ -168,8 +170,10 @@ fn daemon(scene: &Scene) -> Result<(), String> {
     command.args(["-c", &line]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().map(drop).map_err(|error| error.to_string())?;
     // The shell does not wait for it: here it is looked for until it is there.
-    let runs = || fs::read_dir("/proc").into_iter().flatten().flatten().any(|one| is(&one, &scene.mark));
-    (0..100_000).find(|_| runs()).map(drop).ok_or_else(|| "the daemon did not start".to_owned())
+    (0..100_000)
+        .find(|_| runs(&scene.mark))
+        .map(drop)
+        .ok_or_else(|| "the daemon did not start".to_owned())
 }
 
 fn is(process: &fs::DirEntry, mark: &str) -> bool {
@@ -178,8 +182,8 @@ fn is(process: &fs::DirEntry, mark: &str) -> bool {
     text.starts_with("sleep") && text.contains(mark)
 }
 
-fn daemon_runs(ground: &Ground) -> bool {
-    fs::read_dir("/proc").into_iter().flatten().flatten().any(|one| is(&one, &ground.mark))
+fn runs(mark: &str) -> bool {
+    fs::read_dir("/proc").into_iter().flatten().flatten().any(|one| is(&one, mark))
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -74,8 +74,8 @@ pub(super) struct Scene {
     /// Something only this run has in its name.
     pub(super) mark: String,
     pub(super) proxied: bool,
-    /// Whether the host's user is root.
-    pub(super) root: bool,
+    /// The mount namespace of the host.
+    pub(super) mounts: u64,
     /// Ports of the host's loopback address.
     pub(super) tcp: u16,
     pub(super) udp: u16,

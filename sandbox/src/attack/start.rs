@@ -108,8 +108,17 @@ pub(super) const ATTACKS: &[Attack] = &[
         twin: Twin::Open,
         inside: |_, tries| {
             const OWN: [&str; 11] = [
-                "PATH", "HOME", "TMPDIR", "LANG", "TERM", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy",
-                "https_proxy", "ALL_PROXY", "NO_PROXY",
+                "PATH",
+                "HOME",
+                "TMPDIR",
+                "LANG",
+                "TERM",
+                "HTTP_PROXY",
+                "HTTPS_PROXY",
+                "http_proxy",
+                "https_proxy",
+                "ALL_PROXY",
+                "NO_PROXY",
             ];
             let named = |name: &str| OWN.contains(&name) || name == "no_proxy";
             let more = std::env::vars_os().find(|(name, _)| !name.to_str().is_some_and(named));

@@ -1,7 +1,7 @@
 //! Attacks through the workspace that may be written, or only read.
 
-use super::files::{metadata, overwrite};
 use super::call::{Arg, call, number, path, size};
+use super::files::{metadata, overwrite};
 use super::ground::Ground;
 use super::outcome::{Outcome, Tries};
 use super::scene::{Room, Scene};
@@ -166,10 +166,7 @@ fn set_id(scene: &Scene, tries: &mut Tries) -> Result<(), String> {
     }
     let a = path(&scene.inside("a"))?;
     let here = || number(libc::AT_FDCWD);
-    tries.call(
-        "fchmodat",
-        call(libc::SYS_fchmodat, &mut [here(), Arg::Text(&a), number(0o4755)]),
-    );
+    tries.call("fchmodat", call(libc::SYS_fchmodat, &mut [here(), Arg::Text(&a), number(0o4755)]));
     let b = path(&scene.inside("b"))?;
     tries.call(
         "fchmodat2",

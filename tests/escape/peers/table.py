@@ -14,6 +14,8 @@ def verdict(outcome):
         first = outcome["held"][0] if outcome["held"] else ["", ""]
         if first[0] in ("start", "program") and first[1] != "SIGSYS":
             return "?"
+    if kind == "skipped" and outcome[kind].startswith("it did not run"):
+        return "?"
     return SHOWN[kind]
 
 

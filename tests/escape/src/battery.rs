@@ -32,7 +32,11 @@ pub(crate) fn against(base: &Path, launcher: &[&str]) -> Result<(), String> {
     let launcher: Vec<String> = launcher.iter().map(|&word| word.to_owned()).collect();
     // The room that other sandboxes have: a workspace that is written in place.
     let rooms = || Room::ALL.into_iter().filter(Room::is_direct);
-    for attack in attacks().into_iter().filter(|attack| rooms().any(|room| attack.applies(&room))) {
+    // A race with this library's mounts says nothing about another one's.
+    let wanted = |attack: &&'static Attack| {
+        attack.name != "swap_a_link_in_while_mounting" && rooms().any(|room| attack.applies(&room))
+    };
+    for attack in attacks().into_iter().filter(wanted) {
         line(attack, "peer", "attack", Some(battery.against(attack, &launcher)));
     }
     Ok(())

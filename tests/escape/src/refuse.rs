@@ -157,5 +157,7 @@ fn filter(number: libc::c_long, when: Option<(u32, u32)>, errno: u16) -> io::Res
     // SAFETY: the call takes numbers.
     done(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     // SAFETY: the kernel reads the program, which describes `lines`, before the call returns.
-    done(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) })
+    done(unsafe {
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+    })
 }

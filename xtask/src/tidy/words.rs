@@ -93,8 +93,8 @@ pub(super) fn local_paths(tree: &Tree) -> Vec<Finding> {
 
 /// Finds rooms that print; only the command line may.
 pub(super) fn printing(tree: &Tree) -> Vec<Finding> {
-    let rooms = host_rust(tree)
-        .filter(|(path, _)| !PRINTS.iter().any(|folder| path.starts_with(folder)));
+    let rooms =
+        host_rust(tree).filter(|(path, _)| !PRINTS.iter().any(|folder| path.starts_with(folder)));
     // Printing is how a build script talks to cargo.
     let rooms = rooms.filter(|(path, _)| !path.ends_with("/build.rs"));
     let mut findings = Vec::new();

@@ -20,8 +20,6 @@ use crate::{flags, places};
 
 /// The most JSON one input may hold.
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;
-/// The most a command may be given on standard input.
-const STDIN_BYTES: u64 = 1024 * 1024 * 1024;
 /// How long the end of a killed program is waited for.
 const KILLED: Duration = Duration::from_secs(5);
 /// A component larger than this is worth a word while it compiles.
@@ -38,7 +36,7 @@ pub(crate) fn run(args: &Run, global: &Global, printer: &Printer) -> Result<u8, 
                 let text = "`--input` is for tools; a command takes its arguments after `--`";
                 return Err(CliError::Usage(text.to_owned()));
             }
-            command(&prepared, args, printer)
+            super::command::command(&prepared, &args.args, printer)
         }
         PluginKind::Tools | PluginKind::Agent | PluginKind::Step => {
             if !args.args.is_empty() {
@@ -144,18 +142,6 @@ fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, CliError> {
     })
 }
 
-fn command(prepared: &Prepared, args: &Run, printer: &Printer) -> Result<u8, CliError> {
-    let stdin = if std::io::stdin().is_terminal() { None } else { Some(read_stdin(STDIN_BYTES)?) };
-    let (out, err) = (Passing::new(Stream::Out), Passing::new(Stream::Err));
-    let done = block_on(prepared, prepared.run(&args.args, Stdio::new(stdin, out, err)))??;
-    if printer.is_json() {
-        printer
-            .note(&json!({ "exit-code": done.exit_code, "usage": usage(done.usage) }).to_string());
-    }
-    // A code that means something of ours elsewhere is still the plugin's own failure.
-    Ok(u8::from(done.exit_code != 0))
-}
-
 fn one_call(
     prepared: &Prepared,
     function: &str,
@@ -206,7 +192,7 @@ fn plugin_error(value: &Value) -> String {
     }
 }
 
-fn usage(usage: Usage) -> Value {
+pub(super) fn usage(usage: Usage) -> Value {
     json!({ "cpu-ms": usage.cpu_ms, "memory-bytes": usage.memory_bytes, "host-calls": usage.host_calls })
 }
 
@@ -237,7 +223,7 @@ fn batch_line(file: &str, number: usize, line: &str) -> Result<(String, Value), 
         let form = "{\"function\":\"name\",\"input\":{…}}";
         CliError::Usage(format!("`{file}`, line {number}: {why}; a line is {form}"))
     };
-    let mut value: Value = serde_json::from_str(line).map_err(|error| fail(&error.to_string()))?;
+    let mut value = crate::json::read(line.as_bytes()).map_err(|error| fail(&error.to_string()))?;
     let object = value.as_object_mut().ok_or_else(|| fail("it is no object"))?;
     let Some(Value::String(function)) = object.remove("function") else {
         return Err(fail("it has no `function`"));
@@ -278,7 +264,7 @@ fn input(text: Option<&str>) -> Result<Value, CliError> {
         },
     };
     let fail = |error| CliError::Usage(format!("{from} is not JSON: {error}"));
-    serde_json::from_slice(&bytes).map_err(fail)
+    crate::json::read(&bytes).map_err(fail)
 }
 
 fn read_stdin(most: u64) -> Result<Vec<u8>, CliError> {
@@ -296,19 +282,19 @@ fn read_stdin(most: u64) -> Result<Vec<u8>, CliError> {
 }
 
 #[derive(Clone, Copy)]
-enum Stream {
+pub(super) enum Stream {
     Out,
     Err,
 }
 
 /// Passes what a plugin prints on as it comes; on a terminal without anything that could steer it.
-struct Passing {
+pub(super) struct Passing {
     stream: Stream,
     terminal: bool,
 }
 
 impl Passing {
-    fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         let terminal = match stream {
             Stream::Out => std::io::stdout().is_terminal(),
             Stream::Err => std::io::stderr().is_terminal(),

@@ -1,3 +1,5 @@
+//! What a grant covers reaches what runs programs, and whoever waits can stop it.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;

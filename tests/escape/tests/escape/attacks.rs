@@ -105,6 +105,7 @@ fn check(name: &str) {
 fn held(name: &str, at: &str, line: &Value) {
     let outcome = &line["outcome"];
     if let Some(why) = outcome["skipped"].as_str() {
+        assert!(!why.starts_with("it did not run"), "{at}: {why}");
         return skip(name, why);
     }
     let admitted = outcome["admitted"].is_string() && ADMITTED.contains(&name);
@@ -129,7 +130,6 @@ fn escaped(at: &str, line: &Value) {
             "only root can make it",
             "without a namespace the attack would need a network beyond this machine",
             "the kernel keeps signals from inside away from the first process",
-            "on the host it would leave fifty thousand files behind",
         ];
         return assert!(known.contains(&why), "{at}: {why}");
     }
@@ -165,6 +165,9 @@ fn what_is_admitted_is_admitted_nowhere_but_where_it_was_said() {
 #[test]
 fn the_battery_ran_as_root_and_as_an_ordinary_user() {
     if users().len() < 2 {
-        skip("the_battery_ran_as_root_and_as_an_ordinary_user", "only root can become somebody else");
+        skip(
+            "the_battery_ran_as_root_and_as_an_ordinary_user",
+            "only root can become somebody else",
+        );
     }
 }

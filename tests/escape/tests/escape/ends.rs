@@ -18,7 +18,8 @@ fn runs(mark: &str) -> bool {
 }
 
 fn names(path: &Path) -> Vec<std::ffi::OsString> {
-    let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|one| one.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(path).unwrap().map(|one| one.unwrap().file_name()).collect();
     names.sort();
     names
 }

@@ -94,7 +94,8 @@ fn no_helper_is_looked_for_on_the_path() {
         user.make("stage/work");
         let mark = user.base().join("ran");
         let script = format!("#!/bin/sh\necho > {}\n", mark.display());
-        for name in ["bwrap", "unshare", "newuidmap", "newgidmap", "mount", "fusermount3", "socat"] {
+        for name in ["bwrap", "unshare", "newuidmap", "newgidmap", "mount", "fusermount3", "socat"]
+        {
             for directory in [&workspace, &planted] {
                 fs::write(directory.join(name), &script).unwrap();
                 let open = fs::Permissions::from_mode(0o755);
