@@ -103,8 +103,9 @@ impl Diagnostic for AuditError {
                  `audit.*` aside, a new log is begun"
             }
             Self::UnusableKey { .. } => {
-                "only its owner may read the key; if it is lost, move it aside, a new one is made, \
-                 and name the old public key to `ringfence audit verify --key`"
+                "if others may read it, take that away: `chmod 600` the file; if others have read it, or it \
+                 is lost, move it aside, a new one is made, and name the old public key to \
+                 `ringfence audit verify --key`"
             }
             Self::Open { source, .. } | Self::Io { source, .. } | Self::Key { source, .. } => {
                 match source.kind() {

@@ -47,7 +47,7 @@ pub use scope::{Fidelity, Name, NamePattern, PathScope, Place};
 
 /// A piece of text that is not a well-formed value of this vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{input}` is not a {what}: {why}")]
+#[error("`{input}` is not {} {what}: {why}", article(.what))]
 pub struct ParseError {
     /// What was expected, such as `host pattern`.
     pub what: &'static str,
@@ -55,6 +55,11 @@ pub struct ParseError {
     pub input: String,
     /// What is wrong with it.
     pub why: &'static str,
+}
+
+/// Returns `a` or `an`, as `what` needs it.
+fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
 }
 
 impl ParseError {

@@ -112,7 +112,7 @@ pub enum PolicyError {
         source: ParseError,
     },
     /// A capability that no answer can grant under these layers.
-    #[error("{} does not allow `{}`", .0.decided_by.layer, .0.request.capability)]
+    #[error("{} not allow `{}`", subject(&.0.decided_by.layer), .0.request.capability)]
     Forbidden(Box<Explanation>),
     /// A capability that a person has to approve first.
     #[error("`{}` needs an approval that nobody gave", .0.request.capability)]
@@ -183,4 +183,11 @@ impl Diagnostic for PolicyError {
 
 fn opposite(key: &str) -> &'static str {
     if key == "match" { "it does not match" } else { "it matches" }
+}
+
+/// Returns the layer with the verb that its name needs.
+fn subject(layer: &str) -> String {
+    let flags = layer == crate::LayerKind::Flags.title();
+    let verb = if flags { "do" } else { "does" };
+    format!("{}{layer} {verb}", if flags { "the " } else { "" })
 }

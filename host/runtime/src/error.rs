@@ -72,7 +72,7 @@ pub enum RunError {
         known: Vec<String>,
     },
     /// The plugin is of another kind than the command needs.
-    #[error("`{plugin}` is a {is}, not a {wanted}")]
+    #[error("`{plugin}` is of kind `{is}`, not `{wanted}`")]
     WrongKind {
         /// The plugin.
         plugin: String,
@@ -168,9 +168,7 @@ impl Diagnostic for RunError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Place { what, .. } => {
-                Some(format!("check that the {what} exists and is a directory of yours"))
-            }
+            Self::Place { what, path, source } => Some(place_hint(what, path, source)),
             Self::HoldsState { .. } => {
                 Some("run from a project directory, or name one with `--workspace DIR`".to_owned())
             }
@@ -187,10 +185,30 @@ impl Diagnostic for RunError {
             Self::NotTrusted { digest } => Some(format!(
                 "look at it with `ringfence inspect`; if it is what you want, trust `{digest}`"
             )),
-            Self::NotRecorded { .. } => {
-                Some("check the disk and the rights of the state directory".to_owned())
-            }
+            Self::NotRecorded { source } => Some(
+                source
+                    .downcast_ref::<ringfence_audit::AuditError>()
+                    .and_then(Diagnostic::hint)
+                    .unwrap_or_else(|| {
+                        "check the disk and the rights of the state directory".to_owned()
+                    }),
+            ),
             _ => self.inner().and_then(Diagnostic::hint),
         }
     }
+}
+
+/// Returns how a place the host needs is put right. Only the cache can be done without.
+fn place_hint(what: &str, path: &str, source: &std::io::Error) -> String {
+    let cache = what.starts_with("cache");
+    let without = if cache { ", or do without it: `--no-cache`" } else { "" };
+    // Found, opened, and not kept to this user: no error of the operating system.
+    if source.kind() == std::io::ErrorKind::Other && (cache || what == "state") {
+        return format!(
+            "if it is yours, keep others from writing to it: `chmod go-w '{path}'`; else name \
+             another with `{}`{without}",
+            if cache { "--cache-dir DIR" } else { "--state-dir DIR" }
+        );
+    }
+    format!("check that the {what} exists and is a directory of yours{without}")
 }

@@ -1,6 +1,6 @@
 //! Attacks over sockets.
 
-use super::call::{Arg, call, number, size, socket};
+use super::call::{Arg, call, number, socket};
 use super::ground::Ground;
 use super::outcome::{Outcome, Tries};
 use super::scene::{Room, Scene};
@@ -96,8 +96,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         inside: |_, tries| {
             tries.io("stream", UnixStream::connect("s"));
             tries.io("datagram", UnixDatagram::unbound().and_then(|one| one.send_to(b"x", "d")));
-            tries.call("datagram pair", pair(libc::SOCK_DGRAM));
-            tries.call("message socket", socket(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0));
             Ok(())
         },
         ..PLAIN
@@ -201,12 +199,6 @@ fn datagrams(scene: &Scene, tries: &mut Tries) -> Result<(), String> {
     tries.io("name server", send(SocketAddr::from(([192, 0, 2, 1], 53))));
     tries.io("to the host", send(SocketAddr::from(([127, 0, 0, 1], scene.udp))));
     Ok(())
-}
-
-fn pair(kind: i32) -> Result<i64, i32> {
-    let mut ends = [0; 8];
-    let family = number(libc::AF_UNIX);
-    call(libc::SYS_socketpair, &mut [family, number(kind), size(0), Arg::Room(&mut ends)])
 }
 
 fn past_the_proxy(scene: &Scene, tries: &mut Tries) -> Result<(), String> {

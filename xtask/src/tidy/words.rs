@@ -117,12 +117,20 @@ fn is_crate_root(path: &str) -> bool {
 
 fn unexplained(path: &str, text: &str, lines: &[usize]) -> Vec<Finding> {
     let source: Vec<_> = text.lines().collect();
+    // What a function asks of its callers stands in its documentation; what a block relies on, above it.
+    let declared =
+        idents(text, |word, next| word == "unsafe" && next.is_some_and(|next| is_word(next, "fn")));
     let explained = |line: usize| {
         let above = &source[line.saturating_sub(EXPLANATION_REACH + 1)..line - 1];
-        above.iter().any(|line| line.trim_start().starts_with("// SAFETY:"))
+        let said = if declared.contains(&line) { "/// # Safety" } else { "// SAFETY:" };
+        above.iter().any(|line| line.trim_start().starts_with(said))
     };
     let offenders = lines.iter().filter(|line| !explained(**line));
     offenders.map(|line| Finding::at(path, *line, "unsafe code without `// SAFETY:`")).collect()
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == word)
 }
 
 /// Returns the lines of the identifiers that `wanted` picks; it sees the word and what follows.
@@ -248,6 +256,11 @@ mod tests {
             check(unsafe_code, path, "fn a() { unsafe { b() } }", &[&message]);
             check(unsafe_code, path, "fn a() {\n// SAFETY: it holds.\nunsafe { b() } }", &[]);
         }
+        let path = "sandbox/src/linux/a.rs";
+        let message = format!("{path}:2: unsafe code without `// SAFETY:`");
+        check(unsafe_code, path, "/// # Safety\nunsafe fn a() {}", &[]);
+        check(unsafe_code, path, "// SAFETY: no.\nunsafe fn a() {}", &[&message]);
+        check(unsafe_code, path, "/// # Safety\nfn a() { unsafe { b() } }", &[&message]);
         check(unsafe_code, "sandbox/src/lib.rs", "//! A.\n", &[]);
         let message = "host/cli/src/main.rs:1: the crate does not say `#![forbid(unsafe_code)]`";
         check(unsafe_code, "host/cli/src/main.rs", "//! A.\n", &[message]);

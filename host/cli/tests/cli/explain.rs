@@ -1,6 +1,6 @@
 //! `explain` tells what `run` would do.
 
-use super::{ADD, Fixture, check};
+use super::{ADD, Fixture, check, json};
 
 /// Imports the file system: once with something to call, once for a type alone.
 const READS: &str = r#"(component

@@ -99,19 +99,25 @@ fn the_refusal_names_import_capability_profile_and_the_line_that_grants_it() {
     let error = LinkError::NotGranted {
         plugin: "tool.wasm".to_owned(),
         profile: "offline".to_owned(),
-        refused: vec![Refused {
-            import: "wasi:sockets/tcp@0.2.6".to_owned(),
-            needs: vec![Kind::Socket],
-        }],
+        refused: [
+            ("wasi:sockets/tcp@0.2.6", Kind::Socket),
+            ("wasi:clocks/wall-clock@0.2.6", Kind::Clock),
+            ("wasi:sockets/udp@0.2.6", Kind::Socket),
+        ]
+        .map(|(import, kind)| Refused { import: import.to_owned(), needs: vec![kind] })
+        .to_vec(),
     };
     assert_eq!(
         error.to_string(),
-        "`tool.wasm` imports `wasi:sockets/tcp@0.2.6`, which profile `offline` did not grant (it needs `socket`)"
+        "`tool.wasm` imports `wasi:sockets/tcp@0.2.6`, which profile `offline` did not grant (it needs `socket`), and 2 more"
     );
     assert_eq!(
         error.hint().unwrap(),
-        "for `wasi:sockets/tcp@0.2.6`: add `[[request]]` capability = \"socket\", addresses = [\"…\"], \
-         reason = \"…\" to plugin.toml, or run with `--socket ADDRESS:PORT`"
+        "for `wasi:sockets/tcp@0.2.6`, `wasi:sockets/udp@0.2.6`: add `[[request]]` capability = \"socket\", \
+         addresses = [\"…\"], reason = \"…\" to plugin.toml, or run with `--socket ADDRESS:PORT --profile \
+         trusted --trust-digest DIGEST`; if only its language runtime imports it, name it in \
+         `stub-imports` of plugin.toml\n      for `wasi:clocks/wall-clock@0.2.6`: add `[[request]]` \
+         capability = \"clock\", reason = \"…\" to plugin.toml, or run with `--clock real`"
     );
     assert_eq!(error.class(), Class::Refused);
 }

@@ -49,7 +49,10 @@ mod linux {
     ) -> Result<Value, CliError> {
         let listed = json!(staged.changes());
         let decision = match (rule, super::super::tty()) {
-            (CommitRule::All, _) => Some(unflagged(&staged, printer)),
+            (CommitRule::All, _) => {
+                list(&staged, printer);
+                Some(unflagged(&staged, printer))
+            }
             (CommitRule::Ask, Some(mut tty)) => ask(&staged, &mut tty)?,
             (CommitRule::Ask, None) => {
                 list(&staged, printer);
