@@ -24,6 +24,7 @@ mod testing;
 pub use error::{BundleError, ManifestProblem};
 pub use imports::{ImportClass, import_capability};
 pub use manifest::Manifest;
+pub use nearest::nearest;
 pub use open::{
     Encoding, Form, MANIFEST_FILE, MAX_COMPONENT_BYTES, MAX_MANIFEST_BYTES, Plugin, open,
 };

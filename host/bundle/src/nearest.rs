@@ -1,7 +1,7 @@
 //! Finds the known word a misspelt one probably meant.
 
 /// Returns the candidate within a third of its length of `word`, the nearest first.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;
     }

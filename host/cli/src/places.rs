@@ -58,11 +58,11 @@ pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
     let mut layers = Vec::new();
     for (kind, path) in places {
         match std::fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // A file, or a link to one, where the directory of the policy should be.
             Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                ) => {}
+                if error.kind() == std::io::ErrorKind::NotADirectory
+                    && kind != LayerKind::Workspace => {}
             // Whoever wrote the workspace chose what this is: a pipe would wait for ever when opened,
             // a link would have any file read as a policy.
             Ok(found) if kind == LayerKind::Workspace && !found.is_file() => {
@@ -90,6 +90,11 @@ pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>
     use std::io::Read as _;
     let display = path.display().to_string();
     let fail = |source| CliError::File { what, path: display.clone(), source };
+    // Opening a pipe would wait until somebody writes to it.
+    let kind = std::fs::metadata(path).map_err(fail)?;
+    if what == "policy" && !kind.is_file() {
+        return Err(CliError::Usage(format!("the {what} `{display}` is not a plain file")));
+    }
     let file = std::fs::File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(fail)?;

@@ -23,6 +23,6 @@ mod state;
 pub use effect::{Effect, EffectSink, Effects, Moved, NotRecorded, Verdict};
 pub use fs::Blocking;
 pub use host::{Level, Observer};
-pub use link::{LinkError, LinkPlan, Refused, covers, link};
+pub use link::{LinkError, LinkPlan, Refused, covers, link, offers};
 pub use output::{Output, Sink};
 pub use state::{HostState, Setup, Stdin};

@@ -149,6 +149,11 @@ pub fn covers<'i>(
     Err(LinkError::NotGranted { plugin, profile: plan.profile.to_owned(), refused })
 }
 
+/// Tells whether this host has an interface that `pattern` (`wasi:sockets/*`) covers.
+pub fn offers(pattern: &str) -> bool {
+    provider::names().any(|(interface, _)| pattern_covers(pattern, interface))
+}
+
 enum Answer {
     Link,
     Refuse(Vec<Kind>),

@@ -110,7 +110,6 @@ pub(crate) fn find(interface: &str, wasi: u8) -> Option<Add> {
 }
 
 /// Returns the name and WASI generation of everything that can be linked.
-#[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, u8)> {
     PLAIN.iter().chain(SPECIAL).map(|row| (row.0, row.1))
 }

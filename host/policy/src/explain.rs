@@ -122,11 +122,12 @@ impl Policy {
         let votes: Vec<_> = said.iter().map(|(layer, said)| vote(layer, *said)).collect();
         let decided_by = votes.get(usize::from(decision.layer)).map(|vote| vote.cause.clone());
         let approval = decision.answer.and_then(|index| answers.get(index));
+        let approved = answers.covering(&request.capability).is_some();
         Explanation {
             remedy: if decision.verdict == Verdict::Allow {
                 Vec::new()
             } else {
-                remedies(&request.capability, &said)
+                remedies(&request.capability, &said, approved)
             },
             warning: match &request.capability {
                 Capability::Exec(pattern) => {
@@ -256,8 +257,8 @@ fn vote(layer: &Layer, said: Said) -> Vote {
 }
 
 /// Returns the steps that turn the verdict into an allow: one for every layer that forbids, and an
-/// approval when what remains is a prompt.
-fn remedies(capability: &Capability, said: &[(&Layer, Said)]) -> Vec<Remedy> {
+/// approval when what remains is a prompt that nobody answered yet.
+fn remedies(capability: &Capability, said: &[(&Layer, Said)], approved: bool) -> Vec<Remedy> {
     let mut steps = Vec::new();
     let mut asks = false;
     for (layer, said) in said {
@@ -275,7 +276,7 @@ fn remedies(capability: &Capability, said: &[(&Layer, Said)]) -> Vec<Remedy> {
         return vec![Remedy::Never];
     }
     // A native program is asked about at each start: nothing said before is needed, or enough.
-    if asks && capability.kind() != Kind::Exec {
+    if asks && !approved && capability.kind() != Kind::Exec {
         steps.push(Remedy::Approve {
             flag: format!("--approve {}", quoted(&capability.to_string())),
         });

@@ -101,6 +101,14 @@ pub enum RunError {
         /// What is missing.
         why: &'static str,
     },
+    /// A flag or a part of the manifest is about nothing this plugin has.
+    #[error("`{what}` would change nothing: {why}")]
+    Unused {
+        /// The flag or the part.
+        what: String,
+        /// Why it would not.
+        why: String,
+    },
     /// The trust that was given is for another plugin.
     #[error("the plugin is not the one that was trusted")]
     NotTrusted {
@@ -146,6 +154,7 @@ impl Diagnostic for RunError {
             Self::WrongKind { .. } => "runtime::wrong-kind",
             Self::NoValue { .. } => "runtime::no-value",
             Self::NotOffered { .. } => "runtime::not-offered",
+            Self::Unused { .. } => "runtime::unused",
             Self::NotTrusted { .. } => "runtime::not-trusted",
             Self::NotRecorded { .. } => "runtime::not-recorded",
             _ => self.inner().map_or("runtime::internal", Diagnostic::code),
@@ -159,6 +168,7 @@ impl Diagnostic for RunError {
             | Self::NoFunction { .. }
             | Self::WrongKind { .. }
             | Self::NoValue { .. }
+            | Self::Unused { .. }
             | Self::NotOffered { .. } => Class::BadInput,
             Self::HoldsState { .. } | Self::NotTrusted { .. } => Class::Refused,
             Self::NotRecorded { .. } => Class::Internal,
@@ -176,12 +186,25 @@ impl Diagnostic for RunError {
             Self::NoFunction { known, .. } if known.is_empty() => {
                 Some("it exports no function; `ringfence inspect` shows what it is".to_owned())
             }
+            Self::NoFunction { known, function, .. }
+                if ringfence_bundle::nearest(function, known.iter().map(String::as_str))
+                    .is_some() =>
+            {
+                let nearest =
+                    ringfence_bundle::nearest(function, known.iter().map(String::as_str));
+                nearest.map(|name| format!("did you mean `{name}`?"))
+            }
             Self::NoFunction { known, .. } => Some(format!("it has `{}`", known.join("`, `"))),
             Self::WrongKind { instead, .. } => Some(format!("use `{instead}`")),
             Self::NoValue { flag, .. } => Some(format!("supply it with `{flag}`")),
             Self::NotOffered { .. } => {
                 Some("remove the request, or make it `optional = true`".to_owned())
             }
+            Self::Unused { .. } => Some(
+                "check how it is written: `ringfence inspect` shows what the plugin has and asks \
+                 for; else leave it out"
+                    .to_owned(),
+            ),
             Self::NotTrusted { digest } => Some(format!(
                 "look at it with `ringfence inspect`; if it is what you want, trust `{digest}`"
             )),

@@ -20,6 +20,13 @@ pub struct Export {
     pub(crate) ty: ComponentFunc,
 }
 
+impl Export {
+    /// Returns every name it can be called by.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = String> {
+        [self.name.clone(), self.short.clone()].into_iter().chain(with_interface(self))
+    }
+}
+
 /// Returns the kind of the component.
 pub(crate) fn kind(engine: &Engine, component: &Component) -> PluginKind {
     let ty = component.component_type();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use ringfence_bundle::inspect::inspect;
+use ringfence_bundle::inspect::{Function, inspect};
 use ringfence_bundle::{Encoding, Form, Plugin, adapt};
 use ringfence_capability::{
     Capability, Fidelity, Kind, Limits, Necessity, Origin, Profile, Request,
@@ -17,7 +17,7 @@ use ringfence_policy::{Answers, Layer, Policy, Verdicts};
 use crate::places::{self, Places};
 use crate::prepared::{self, Prepared};
 use crate::record::{Identity, Log};
-use crate::{HostBuilder, RunError, RunOptions, exports};
+use crate::{Export, HostBuilder, RunError, RunOptions, exports, unused};
 
 /// The most a plugin gets that nobody vouched for.
 const UNSIGNED: Profile = Profile::ReadOnly;
@@ -108,7 +108,8 @@ impl Host {
                 .and_then(|()| prepared::supplied(capability, plugin, options))
         };
         let addresses = prepared::addresses(options).map(drop);
-        grants.map(of_grant).chain([addresses]).filter_map(Result::err).collect()
+        let unused = unused::flags(plan, options);
+        grants.map(of_grant).chain([addresses, unused]).filter_map(Result::err).collect()
     }
 
     /// Returns what else would keep `plugin` from being prepared: code that cannot be read, an import
@@ -129,10 +130,11 @@ impl Host {
         };
         let interface = inspect(bytes, &plugin.display)?;
         let imports = interface.imports.iter().map(|import| import.name.as_str());
-        let (without, unused) = (without(plan), unused(plugin));
+        let (without, unused) = (without(plan), never_used(plugin));
         covers(imports, &link_plan(plugin, plan, &without, &unused))?;
         FsRoots::from_grants(&plan.verdicts.granted, |scope| self.places.open_scope(scope))?;
-        Ok(())
+        let names = interface.functions.iter().flat_map(forms).collect::<Vec<_>>();
+        unused::manifest(plugin, &names)
     }
 
     /// Decides, records the decisions, loads the code and links what was granted. Still nothing runs.
@@ -167,10 +169,11 @@ impl Host {
         }
         let engine = self.engines.of(plan.limits.stack_bytes)?;
         let loaded = load(&engine, plugin)?;
-        let (without, unused) = (without(&plan), unused(plugin));
+        let (without, unused) = (without(&plan), never_used(plugin));
         let linked =
             link(&engine, &loaded.component, &link_plan(plugin, &plan, &without, &unused))?;
         let exports = exports::all(&engine, &loaded.component);
+        unused::manifest(plugin, &exports.iter().flat_map(Export::forms).collect::<Vec<_>>())?;
         let kind = exports::kind(&engine, &loaded.component);
         Prepared::new(
             self,
@@ -288,6 +291,11 @@ fn cap(plugin: &Plugin, options: &RunOptions) -> Result<Profile, RunError> {
     }
 }
 
+/// Returns every name a function can be called by.
+fn forms(function: &Function) -> impl Iterator<Item = String> {
+    std::iter::once(function.full.clone()).chain(function.forms())
+}
+
 /// Returns the kinds that were asked for as optional and not given.
 fn without(plan: &Plan) -> Vec<Kind> {
     plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect()
@@ -306,7 +314,7 @@ fn link_plan<'a>(
 /// Returns the interfaces that may be imported without a grant, because they are never used. The
 /// adapter for WASI 0.1 imports the file system whatever the module does; without a grant it finds
 /// no directory, so that every path is refused.
-fn unused(plugin: &Plugin) -> Vec<String> {
+fn never_used(plugin: &Plugin) -> Vec<String> {
     let mut unused = plugin.manifest.stub_imports.clone();
     if plugin.encoding == Encoding::CoreModule {
         unused.push("wasi:filesystem/*".to_owned());

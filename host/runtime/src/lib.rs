@@ -48,6 +48,7 @@ mod record;
 mod run;
 mod serve;
 mod session;
+mod unused;
 
 pub use builder::HostBuilder;
 pub use error::RunError;

@@ -3,8 +3,10 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,6 +62,8 @@ pub struct Served {
     pub answered: u64,
     /// Requests that got an error in its place.
     pub failed: u64,
+    /// Requests that were not finished when the end came.
+    pub aborted: u64,
 }
 
 struct Server {
@@ -68,14 +72,18 @@ struct Server {
     places: Arc<Semaphore>,
     answered: AtomicU64,
     failed: AtomicU64,
+    aborted: AtomicU64,
+    /// Requests that are being answered.
+    open: AtomicU64,
+    /// What is open now will not be finished.
+    over: AtomicBool,
 }
 
 impl Prepared {
     /// Serves requests from `listener` until `end` is ready, then lets running ones finish.
     ///
     /// # Errors
-    /// When the plugin is no HTTP handler, the host has no room for so many runs at once, or
-    /// connections can no longer be accepted.
+    /// As [`Prepared::serve_until`].
     ///
     /// # Cancellation
     /// Dropping the future closes every connection and ends every run.
@@ -84,6 +92,26 @@ impl Prepared {
         listener: TcpListener,
         options: ServeOptions,
         end: impl Future<Output = ()>,
+    ) -> Result<Served, RunError> {
+        self.serve_until(listener, options, end, |_| std::future::pending()).await
+    }
+
+    /// Serves requests from `listener` until `end` is ready, then lets running ones finish for as
+    /// long as `options` give them or until what `at_once` returns is ready. `at_once` hears how
+    /// many there are.
+    ///
+    /// # Errors
+    /// When the plugin is no HTTP handler, the host has no room for so many runs at once, or
+    /// connections can no longer be accepted.
+    ///
+    /// # Cancellation
+    /// Dropping the future closes every connection and ends every run.
+    pub async fn serve_until<N: Future<Output = ()>>(
+        self: Arc<Self>,
+        listener: TcpListener,
+        options: ServeOptions,
+        end: impl Future<Output = ()>,
+        at_once: impl FnOnce(u64) -> N,
     ) -> Result<Served, RunError> {
         self.need(PluginKind::HttpHandler)?;
         self.engine.holds(options.concurrency)?;
@@ -95,6 +123,9 @@ impl Prepared {
             places: Arc::new(Semaphore::new(runs)),
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            aborted: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            over: AtomicBool::new(false),
         });
         let connections = Arc::new(Semaphore::new(runs.saturating_mul(CONNECTIONS_PER_RUN)));
         let (graceful, mut tasks) = (GracefulShutdown::new(), tokio::task::JoinSet::new());
@@ -120,11 +151,16 @@ impl Prepared {
             while tasks.try_join_next().is_some() {}
         }
         drop(listener);
-        let _ = tokio::time::timeout(options.grace, graceful.shutdown()).await;
+        tokio::select! {
+            _ = tokio::time::timeout(options.grace, graceful.shutdown()) => {}
+            () = at_once(server.open.load(Ordering::Relaxed)) => {}
+        }
+        server.over.store(true, Ordering::Relaxed);
         tasks.shutdown().await;
         Ok(Served {
             answered: server.answered.load(Ordering::Relaxed),
             failed: server.failed.load(Ordering::Relaxed),
+            aborted: server.aborted.load(Ordering::Relaxed),
         })
     }
 }
@@ -153,14 +189,16 @@ impl Server {
         });
     }
 
-    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn respond(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let mut open = Open::new(self);
         match self.answer(request).await {
             Ok(response) => {
-                self.answered.fetch_add(1, Ordering::Relaxed);
-                response
+                open.answered = true;
+                // With the body, so that an answer counts once nothing of it is left to send.
+                response.map(|body| Counted { body, _open: open }.boxed_unsync())
             }
             Err(status) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
+                open.failed = true;
                 plain(status)
             }
         }
@@ -192,6 +230,64 @@ impl Server {
                 Err(error.status())
             }
         }
+    }
+}
+
+/// One request while it is being answered. Counts it when it is dropped.
+struct Open {
+    server: Arc<Server>,
+    answered: bool,
+    failed: bool,
+}
+
+impl Open {
+    fn new(server: &Arc<Server>) -> Self {
+        server.open.fetch_add(1, Ordering::Relaxed);
+        Self { server: Arc::clone(server), answered: false, failed: false }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let server = &self.server;
+        server.open.fetch_sub(1, Ordering::Relaxed);
+        let count = if self.failed {
+            &server.failed
+        } else if server.over.load(Ordering::Relaxed) {
+            &server.aborted
+        } else if self.answered {
+            &server.answered
+        } else {
+            // Whoever asked went away before there was an answer.
+            return;
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A body that says when it is gone.
+struct Counted {
+    body: Body,
+    _open: Open,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -48,6 +48,6 @@ sandlock=${SANDLOCK:-sandlock}
 if command -v "$sandlock" > /dev/null; then
     attack "sandlock $("$sandlock" --version | cut -d' ' -f2)" "$sandlock" run \
         --fs-read /usr --fs-read /bin --fs-read /lib --fs-read /lib64 --fs-read /etc --fs-read /proc \
-        --fs-read /dev --fs-read '{exe}' --fs-write '{ws}' --fs-write /tmp --fs-write /dev --
+        --fs-read /dev --fs-read '{exe}' --fs-write '{ws}' --fs-write /dev/null --
 fi
 python3 "$root/tests/escape/peers/table.py" "$place"

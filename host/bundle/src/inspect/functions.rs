@@ -39,7 +39,7 @@ pub(super) fn functions(resolve: &Resolve, world: WorldId, docs: &Docs) -> Vec<F
 
 impl Function {
     /// Returns the names it can be called by besides the full one, the shortest first.
-    pub(super) fn forms(&self) -> impl Iterator<Item = String> {
+    pub fn forms(&self) -> impl Iterator<Item = String> {
         let plain = plain(&self.name);
         let with_interface = self.interface.as_deref().map(|interface| {
             let path = interface.split_once('@').map_or(interface, |(path, _)| path);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringfence::{Allocation, PluginKind, RunError, ServeOptions};
+use ringfence::{Allocation, PluginKind, RunError, ServeOptions, Served};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -43,11 +43,20 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
             printer.line(&format!("serving {} at {url}  (Ctrl-C ends it)", plugin.manifest.name));
         }
         let options = ServeOptions { concurrency: args.concurrency, ..ServeOptions::default() };
-        Ok::<_, CliError>(prepared.serve(listener, options, stop_signal()).await?)
+        let finishing = |open| {
+            if open > 0 {
+                printer.note(&format!("finishing {open} requests; Ctrl-C again ends at once"));
+            }
+            stop_signal()
+        };
+        Ok::<_, CliError>(
+            prepared.serve_until(listener, options, stop_signal(), finishing).await?,
+        )
     });
     runtime.shutdown_background();
     let served = served?;
-    printer.note(&format!("answered {} requests, {} failed", served.answered, served.failed));
+    let Served { answered, failed, aborted, .. } = served;
+    printer.note(&format!("answered {answered} requests, {failed} failed, {aborted} aborted"));
     Ok(0)
 }
 

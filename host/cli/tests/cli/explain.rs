@@ -64,7 +64,16 @@ fn explain_shows_what_else_would_keep_a_plugin_from_running() {
         // The state directory is not made yet, and would be in what the plugin may write.
         (
             all,
-            &["-p", "trusted", "--state-dir", "kept/state", "--trust-digest", "DIGEST"],
+            &[
+                "-p",
+                "trusted",
+                "--state-dir",
+                "kept/state",
+                "--trust-digest",
+                "DIGEST",
+                "--approve",
+                "fs.write:workspace",
+            ],
             "runtime::holds-state",
             "name one with `--workspace DIR`",
         ),
@@ -73,7 +82,7 @@ fn explain_shows_what_else_would_keep_a_plugin_from_running() {
         let (_, looked) = json(&mut fixture.command(&["--json", "inspect", "asks"]));
         let digest = looked["digest"].as_str().unwrap();
         let flags = flags.iter().map(|flag| if *flag == "DIGEST" { digest } else { flag });
-        let flags: Vec<&str> = flags.chain(["--approve", "fs.write:workspace"]).collect();
+        let flags: Vec<&str> = flags.collect();
         let explain = [&["--json", "explain", "asks"], &flags[..]].concat();
         let (explained, value) = json(&mut fixture.command(&explain));
         assert!(!fixture.workspace().join("kept").exists(), "explain made a directory");

@@ -221,7 +221,12 @@ impl Reader<'_> {
             },
             Value::Object(given) => {
                 let (name, payload) = only(given).ok_or_else(wrong)?;
-                match find(name).ok_or_else(wrong)? {
+                let unknown = || {
+                    let cases = names(variant.cases().map(|case| case.name));
+                    let found = format!("the case `{}`", short(name).escape_debug());
+                    path.error(format!("one of {cases}"), found)
+                };
+                match find(name).ok_or_else(unknown)? {
                     Case { name, ty: Some(ty) } => {
                         let payload = self.value(&ty, payload, &path.key(name))?;
                         Ok(Val::Variant(name.to_owned(), Some(Box::new(payload))))
