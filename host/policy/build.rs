@@ -15,8 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 const POLICIES: &str = "../../policies";
-const PROFILES: [&str; 5] =
-    ["offline", "read-only", "net-read-only", "workspace-write", "trusted"];
+const PROFILES: [&str; 5] = ["offline", "read-only", "net-read-only", "workspace-write", "trusted"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={POLICIES}");
@@ -35,7 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in entries(&text, "name")? {
         let (line, table) = (line(&text, &entry), table(&entry)?);
         let (name, reason) = (needed(table, "name")?, needed(table, "reason")?);
-        writeln!(tables, "    WrittenName {{ line: {line}, name: {name:?}, reason: {reason:?} }},")?;
+        writeln!(
+            tables,
+            "    WrittenName {{ line: {line}, name: {name:?}, reason: {reason:?} }},"
+        )?;
     }
     writeln!(tables, "];")?;
     let out = std::env::var_os("OUT_DIR").ok_or("Cargo names no output directory")?;

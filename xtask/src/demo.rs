@@ -169,7 +169,8 @@ fn lay_out(workspace: &Workspace, scratch: &Path, plugin: &Laid) -> Result<(), F
 /// Returns the arguments with the scratch directory and the digest to approve filled in.
 fn arguments(step: &Step, scratch: &Path, approval: &str) -> Vec<String> {
     let scratch = scratch.to_string_lossy();
-    let filled = |argument: &String| argument.replace(SCRATCH, &scratch).replace(APPROVAL, approval);
+    let filled =
+        |argument: &String| argument.replace(SCRATCH, &scratch).replace(APPROVAL, approval);
     step.args.iter().map(filled).collect()
 }
 

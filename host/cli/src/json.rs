@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_is_read_is_what_serde_reads_except_for_a_key_that_stands_twice() {
-        for text in ["null", "[1,-2,2.5,true,\"é\",{}]", "{\"a\":{\"b\":[null]}}", " 18446744073709551615 "] {
+        for text in
+            ["null", "[1,-2,2.5,true,\"é\",{}]", "{\"a\":{\"b\":[null]}}", " 18446744073709551615 "]
+        {
             let plain: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(read(text.as_bytes()).unwrap(), plain);
         }

@@ -111,8 +111,7 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
         builder = builder.layer(layer);
     }
     // What other runs of this user keep, whichever directories this one uses.
-    for (variable, below_home) in
-        [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")]
+    for (variable, below_home) in [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")]
     {
         if let Some(path) = user_base(variable, below_home) {
             builder = builder.hides(path);

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "tests run the built command on real files"
 )]
@@ -156,7 +157,7 @@ fn bad_arguments_say_what_to_write() {
         (&["run", "add.wasm", "--input", "@nowhere.json"], "`nowhere.json` cannot be read"),
         (&["run", "add.wasm", "--", "word"], "give it JSON with `--input`"),
         (&["call", "add.wasm", "subtract"], "it has `add`"),
-        (&["serve", "add.wasm"], "is a tools, not a http-handler"),
+        (&["serve", "add.wasm"], "is of kind `tools`, not `http-handler`"),
         (&["run", "add.wasm", "--secret", "KEY=env:NO_SUCH"], "`--secret KEY=file:PATH`"),
         (&["run", "add.wasm", "--allow-address", "127.0.0"], "is not an address range"),
         (&["run", "add.wasm", "--allow-address", "127.0.0.0/33"], "is not an address range"),

@@ -277,13 +277,12 @@ const STUB: &str =
 /// Returns the manifest lines and the flag that would cover an import that needs `kind`.
 fn way(kind: Option<Kind>) -> String {
     let (request, flag) = match kind {
-        Some(Kind::FsRead | Kind::FsWrite) => (
-            "capability = \"fs.read\", path = \".\"",
-            Some("--dir .::/:ro --profile read-only"),
-        ),
+        Some(Kind::FsRead | Kind::FsWrite) => {
+            ("capability = \"fs.read\", path = \".\"", Some("--dir .::/:ro --profile read-only"))
+        }
         Some(Kind::HttpRead | Kind::HttpWrite) => (
             "capability = \"http\", hosts = [\"…\"]",
-            Some("--http HOST --profile net-read-only"),
+            Some("--http HOST --profile net-read-only --trust-digest DIGEST"),
         ),
         Some(Kind::Socket) => (
             "capability = \"socket\", addresses = [\"…\"]",
@@ -293,9 +292,7 @@ fn way(kind: Option<Kind>) -> String {
         Some(Kind::Config) => {
             ("capability = \"config\", names = [\"…\"]", Some("--config NAME=VALUE"))
         }
-        Some(Kind::Exec) => {
-            ("capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]", None)
-        }
+        Some(Kind::Exec) => ("capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]", None),
         Some(Kind::Clock) => ("capability = \"clock\"", Some("--clock real")),
         Some(Kind::Random) => ("capability = \"random\"", Some("--random real")),
         _ => ("…", Some("--help")),

@@ -40,10 +40,8 @@ impl Answers {
     /// [`PolicyError::BadCapability`] when it stands for none. `*` is no name: what is approved is
     /// named.
     pub fn capability(text: &str) -> Result<Capability, PolicyError> {
-        read(text).map_err(|source| PolicyError::BadCapability {
-            text: text::brief(text, 80),
-            source,
-        })
+        read(text)
+            .map_err(|source| PolicyError::BadCapability { text: text::brief(text, 80), source })
     }
 
     /// Returns the approvals in order.

@@ -332,8 +332,7 @@ mod tests {
             let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
             let read = Layer::parse(LayerKind::Profile, built_in.file(), &text)
                 .unwrap_or_else(|error| panic!("{error:?}"));
-            let expected =
-                Layer { name: built_in.name.clone(), ceiling: Some(profile), ..read };
+            let expected = Layer { name: built_in.name.clone(), ceiling: Some(profile), ..read };
             assert_eq!(built_in, &expected);
             assert!(built_in.rules().count() > 10, "{profile}");
         }

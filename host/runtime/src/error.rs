@@ -190,8 +190,7 @@ impl Diagnostic for RunError {
                 if ringfence_bundle::nearest(function, known.iter().map(String::as_str))
                     .is_some() =>
             {
-                let nearest =
-                    ringfence_bundle::nearest(function, known.iter().map(String::as_str));
+                let nearest = ringfence_bundle::nearest(function, known.iter().map(String::as_str));
                 nearest.map(|name| format!("did you mean `{name}`?"))
             }
             Self::NoFunction { known, .. } => Some(format!("it has `{}`", known.join("`, `"))),

@@ -15,12 +15,12 @@ mod plan;
 mod plugin;
 mod proxy;
 mod record;
-mod start;
 #[cfg(target_os = "linux")]
 mod staged;
+mod start;
+mod toolchains;
 #[cfg(not(target_os = "linux"))]
 mod unstaged;
-mod toolchains;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

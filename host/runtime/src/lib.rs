@@ -69,8 +69,8 @@ pub use ringfence_approval as approval;
 pub use ringfence_bundle::inspect::PluginKind;
 pub use ringfence_bundle::{Form, Manifest, Plugin};
 pub use ringfence_capability::{
-    Capability, Class, Diagnostic, Digest, Fidelity, Grant, GrantSet, HostPattern, Kind, Limit, Limits,
-    MethodClass, Name, Necessity, Origin, ParseError, PathScope, Port, Profile, Request,
+    Capability, Class, Diagnostic, Digest, Fidelity, Grant, GrantSet, HostPattern, Kind, Limit,
+    Limits, MethodClass, Name, Necessity, Origin, ParseError, PathScope, Port, Profile, Request,
 };
 pub use ringfence_engine::value::CallResult;
 pub use ringfence_engine::{Allocation, CacheStats, Source};

@@ -150,7 +150,11 @@ impl Places {
         match held {
             Some(own) => {
                 let access = if writes { "writing" } else { "reading" };
-                Err(RunError::HoldsState { path: found.display().to_string(), what: own.what, access })
+                Err(RunError::HoldsState {
+                    path: found.display().to_string(),
+                    what: own.what,
+                    access,
+                })
             }
             None => Ok(()),
         }

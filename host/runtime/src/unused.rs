@@ -20,9 +20,7 @@ pub(crate) fn flags(plan: &Plan, options: &RunOptions) -> Result<(), RunError> {
         }
     }
     for secret in options.secrets.keys() {
-        let named = |asked: &Capability| {
-            matches!(asked, Capability::Secret { name, .. } if name.as_str() == secret)
-        };
+        let named = |asked: &Capability| matches!(asked, Capability::Secret { name, .. } if name.as_str() == secret);
         if !asked().any(named) {
             let why = "the plugin asks for no secret of this name".to_owned();
             return Err(RunError::Unused { what: format!("--secret {secret}"), why });

@@ -22,9 +22,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         arrange: open_terminal,
         inside: |_, tries| {
             // What a person would type, and the request of the console for the same.
-            for (name, request) in [("TIOCSTI", libc::TIOCSTI), ("TIOCLINUX", libc::TIOCLINUX)] {
-                let request = Arg::Number(i64::try_from(request).unwrap_or(0));
-                let typed = &mut [number(2), request, Arg::Bytes(b"\x02")];
+            for (name, request) in [("TIOCSTI", 0x5412), ("TIOCLINUX", 0x541c)] {
+                let typed = &mut [number(2), number(request), Arg::Bytes(b"\x02")];
                 tries.call(name, call(libc::SYS_ioctl, typed));
             }
             Ok(())

@@ -74,7 +74,12 @@ pub(super) fn hear(socket: BorrowedFd<'_>) -> Answer<Option<(Message, Option<Own
     header.msg_iov = &raw mut vector;
     header.msg_iovlen = 1;
     header.msg_control = control.as_mut_ptr().cast();
-    header.msg_controllen = size_of_val(&control) as _;
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a few bytes; the type differs between C libraries"
+    )]
+    let length = size_of_val(&control) as _;
+    header.msg_controllen = length;
     let received = loop {
         // SAFETY: everything `header` points at is valid for writes of its stated length.
         let received =

@@ -362,7 +362,8 @@ fn every_capability_can_be_requested() {
 
 #[test]
 fn commands_are_patterns_and_each_is_a_request() {
-    let keys = "argv = [\n  [\"cargo\", \"test\", \"-p\", \"*\", \"**\"],\n  ['echo', '\\*', \"a b\"],\n]";
+    let keys =
+        "argv = [\n  [\"cargo\", \"test\", \"-p\", \"*\", \"**\"],\n  ['echo', '\\*', \"a b\"],\n]";
     let text = format!("{HEAD}[[request]]\ncapability = \"exec\"\nreason = \"r\"\n{keys}\n");
     let manifest = parse(&text, "plugin.toml").unwrap_or_else(|error| panic!("{}", told(&error)));
     let shown: Vec<_> =

@@ -31,11 +31,7 @@ pub(crate) fn doctor(global: &Global, printer: &Printer) -> u8 {
         Check { name: "state directory", result: state(global), required: true },
         Check { name: "cache of compiled code", result: cache(global), required: false },
         Check { name: "policy files", result: policies(global), required: true },
-        Check {
-            name: "native sandbox",
-            result: native(global),
-            required: false,
-        },
+        Check { name: "native sandbox", result: native(global), required: false },
     ];
     let ok = checks.iter().all(|check| check.result.is_ok() || !check.required);
     if printer.is_json() {

@@ -97,7 +97,9 @@ fn decision(explanation: &Explanation) -> Vec<String> {
         lines.push(format!("          approved by {by}"));
     }
     if explanation.verdict == Verdict::Prompt && explanation.is_given() {
-        lines.push("          a person is asked at each start, about exactly what would run".to_owned());
+        lines.push(
+            "          a person is asked at each start, about exactly what would run".to_owned(),
+        );
     }
     lines.extend(explanation.remedy.iter().map(|step| format!("          to allow it: {step}")));
     lines

@@ -49,9 +49,7 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
             }
             stop_signal()
         };
-        Ok::<_, CliError>(
-            prepared.serve_until(listener, options, stop_signal(), finishing).await?,
-        )
+        Ok::<_, CliError>(prepared.serve_until(listener, options, stop_signal(), finishing).await?)
     });
     runtime.shutdown_background();
     let served = served?;

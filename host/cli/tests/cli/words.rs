@@ -90,12 +90,13 @@ fn a_place_that_cannot_be_used_is_put_right_by_what_the_hint_says() {
     let state = [&add[..], &["--state-dir", "shared"]].concat();
     check(&fixture, &state, 2, "", &["chmod go-w 'shared'", "--state-dir DIR"]);
     check(&fixture, &add, 0, "3", &[]);
+    check(&fixture, &["audit", "checkpoint"], 0, "", &[]);
     let key = fixture.root.path().join("state/audit.key");
     open(&key, 0o644);
-    check(&fixture, &add, 3, "", &["chmod 600"]);
+    check(&fixture, &["audit", "checkpoint"], 3, "", &["chmod 600"]);
     open(&key, 0o600);
     std::fs::write(fixture.root.path().join("state/audit.jsonl"), "no record\n").unwrap();
-    check(&fixture, &add, 3, "", &["ringfence audit verify"]);
+    check(&fixture, &add, 70, "", &["ringfence audit verify"]);
 }
 
 #[cfg(unix)]

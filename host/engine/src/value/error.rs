@@ -48,7 +48,9 @@ impl Diagnostic for ValueError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Mismatch { .. } => "`ringfence inspect PLUGIN --schemas` shows what each function takes",
+            Self::Mismatch { .. } => {
+                "`ringfence inspect PLUGIN --schemas` shows what each function takes"
+            }
             Self::TooLarge { .. } => "pass large data as a file in a granted directory",
             Self::NotConvertible { .. } => {
                 "only a component can call this function; it is not callable with JSON"

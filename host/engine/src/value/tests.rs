@@ -125,6 +125,7 @@ fn what_does_not_fit_is_refused_with_its_place() {
         ("$choice", json!("some-of"), "for the case has a value"),
         ("$choice", json!({"none": null}), "for the case has no value"),
         ("$choice", json!({"none": 1, "some-of": 2}), "expected one of `none`, `some-of`"),
+        ("$choice", json!({"squar": 1}), "found the case `squar`"),
         ("$color", json!("blue"), "expected one of `red`, `green`, found the string \"blue\""),
         ("$mode", json!(["read", "read"]), "expected each flag once"),
         ("(option (option u8))", json!(1), "expected null or an object {\"some\": …}"),

@@ -116,8 +116,10 @@ fn clocks_and_random_numbers_are_absent_fixed_or_real_as_granted() {
 #[test]
 fn a_secret_is_nowhere_in_what_the_guest_sees() {
     let supply = |options: &mut RunOptions| {
-        options.secrets.insert("TOKEN".to_owned(), Secret::new("s3cret".to_owned()));
         options.env.insert("TOKEN".to_owned(), "s3cret".to_owned());
+    };
+    let secretly = |options: &mut RunOptions| {
+        options.secrets.insert("TOKEN".to_owned(), Secret::new("s3cret".to_owned()));
     };
     let host = "api.example.org".parse().unwrap();
     let get = http("api.example.org", 443, MethodClass::Read);
@@ -127,7 +129,7 @@ fn a_secret_is_nowhere_in_what_the_guest_sees() {
                     [[request]]\ncapability = \"secret\"\nname = \"TOKEN\"\nhosts = [\"api.example.org\"]\nreason = \"pays\"\n\n\
                     [[request]]\ncapability = \"clock\"\nreason = \"the runtime\"\n\n\
                     [[request]]\ncapability = \"random\"\nreason = \"the runtime\"\n";
-    let on = reader().manifest(manifest).grant(secret);
+    let on = reader().manifest(manifest).grant(secret).with(secretly);
     let shown = Expect::Succeeded("environment s3cret");
     check(on, &Expect::Refused("not in the environment"), reader().grant(env("TOKEN")), &shown);
 }

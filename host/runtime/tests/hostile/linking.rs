@@ -28,7 +28,7 @@ fn a_manifest_that_asks_for_nothing_gets_nothing() {
             profile.name(),
             "did not grant",
             "`[[request]]` capability = \"http\", hosts = [\"…\"]",
-            "`--http HOST`",
+            "`--http HOST --profile net-read-only --trust-digest DIGEST`",
         ];
         one(refused, &Expect::Error("interfaces::not-granted", &reasons));
     }

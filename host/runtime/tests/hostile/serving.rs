@@ -162,3 +162,38 @@ fn more_requests_than_places_wait_their_turn() {
     });
     assert_eq!(answers, vec!["HTTP/1.1 200 OK"; 64]);
 }
+
+#[test]
+fn an_end_at_once_does_not_wait_for_an_answer_and_counts_it_as_aborted() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.unwrap().block_on(async {
+        let place = Place::new();
+        let plugin = ringfence::Host::open_bytes(guest_bytes("http-flood"), "http-flood").unwrap();
+        let host = place.host(Limits { output_bytes: 1 << 30, ..Limits::default() });
+        let prepared =
+            Arc::new(host.prepare(&plugin, RunOptions::default()).unwrap().for_serving());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = ServeOptions { grace: Duration::from_hours(1), ..ServeOptions::default() };
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (told, heard) = tokio::sync::oneshot::channel();
+        let end = async move {
+            let _ = stopped.await;
+        };
+        let at_once = |open| {
+            told.send(open).unwrap();
+            std::future::ready(())
+        };
+        let server = tokio::spawn(prepared.serve_until(listener, options, end, at_once));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(get("/").as_bytes()).await.unwrap();
+        // The answer has begun, and nobody reads the rest of it.
+        client.read_exact(&mut [0; 64]).await.unwrap();
+        stop.send(()).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), server).await;
+        let total = ended.expect("nothing is waited for").unwrap().unwrap();
+        assert_eq!((total.answered, total.failed, total.aborted), (0, 0, 1));
+        assert_eq!(heard.await, Ok(1));
+    });
+}

@@ -148,7 +148,11 @@ pub(in crate::linux) fn take_terminal(terminal: RawFd) -> Answer {
 
 /// Makes a process group the terminal's foreground.
 pub(in crate::linux) fn set_foreground(terminal: RawFd, group: i32) -> Answer {
-    #[expect(clippy::cast_possible_wrap, reason = "requests are small numbers")]
+    #[allow(
+        clippy::cast_possible_wrap,
+        clippy::cast_lossless,
+        reason = "a small number, of another type in each C library"
+    )]
     let request = libc::TIOCSPGRP as c_long;
     // SAFETY: `group` lives through the call, which only reads it.
     unsafe { call(libc::SYS_ioctl, [terminal.into(), request, address(&group), 0, 0]) }.map(drop)
@@ -220,7 +224,12 @@ pub(in crate::linux) fn send(socket: RawFd, bytes: &[u8], carried: Option<RawFd>
     message.msg_iovlen = 1;
     if carried.is_some() {
         message.msg_control = (&raw const control).cast_mut().cast();
-        message.msg_controllen = size_of::<Control>() as _;
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "a few bytes; the type differs between C libraries"
+        )]
+        let length = size_of::<Control>() as _;
+        message.msg_controllen = length;
     }
     let flags = c_long::from(libc::MSG_NOSIGNAL);
     // SAFETY: everything `message` points at lives through the call, which only reads it.
