@@ -63,7 +63,7 @@ pub enum PluginKind {
 
 impl PluginKind {
     /// Returns the kind of a component that exports these names.
-    pub fn of<'n>(exports: impl Iterator<Item = &'n str> + Clone) -> Self {
+    pub fn of<'n>(exports: &(impl Iterator<Item = &'n str> + Clone)) -> Self {
         let has = |start: &str| exports.clone().any(|name| name.starts_with(start));
         if has("ringfence:plugin/agent@") || has("ringfence:agent/") {
             Self::Agent
@@ -280,7 +280,7 @@ pub fn inspect(component: &[u8], display: &str) -> Result<Interface, BundleError
         return Err(BundleError::TooComplex { path: display.to_owned(), what, limit });
     }
     Ok(Interface {
-        kind: PluginKind::of(found.exports.iter().map(|export| export.name.as_str())),
+        kind: PluginKind::of(&found.exports.iter().map(|export| export.name.as_str())),
         wasi: generations(found.imports.iter().chain(&found.exports)),
         imports: found.imports.into_iter().filter(|i| !typed.contains(&i.name)).collect(),
         exports: found.exports,

@@ -31,7 +31,7 @@ impl Export {
 pub(crate) fn kind(engine: &Engine, component: &Component) -> PluginKind {
     let ty = component.component_type();
     let names: Vec<&str> = ty.exports(engine.wasmtime()).map(|(name, _)| name).collect();
-    PluginKind::of(names.iter().copied())
+    PluginKind::of(&names.iter().copied())
 }
 
 /// Returns every exported function.

@@ -27,6 +27,7 @@ fn read_all(bytes: &[u8], pipe: Pipe) -> Output {
     output
 }
 
+#[derive(Clone, Copy)]
 enum Pipe {
     Closed,
     Open,
