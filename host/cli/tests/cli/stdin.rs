@@ -19,7 +19,10 @@ fn read_all(bytes: &[u8], pipe: Pipe) -> Output {
     let mut writer = child.stdin.take().unwrap();
     writer.write_all(bytes).unwrap();
     let held = match pipe {
-        Pipe::Closed => None,
+        Pipe::Closed => {
+            drop(writer);
+            None
+        }
         Pipe::Open => Some(writer),
     };
     let output = child.wait_with_output().unwrap();

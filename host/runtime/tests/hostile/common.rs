@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 /// Longer than any attempt takes; a run that passes it has got round a limit.
 const STUCK: Duration = Duration::from_mins(1);
 
-/// A directory of its own for one case: `ws` is the workspace, `state` the host's, and beside them
-/// whatever must not be reached.
+/// A directory of its own for one case: `ws` is the workspace, and beside it whatever must not be
+/// reached. The host's `state` lies outside of the root, so that a wide grant does not contain it.
 pub(crate) struct Place {
     root: tempfile::TempDir,
 }
@@ -26,13 +26,23 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("ws")).unwrap();
+        std::fs::create_dir_all(root.path().join("root/ws")).unwrap();
         Self { root }
     }
 
-    /// Returns a path below the root, which is the parent of the workspace.
+    /// Returns a path below the root, which is the parent of the workspace, or below `state`.
     pub(crate) fn path(&self, below: &str) -> PathBuf {
-        self.root.path().join(below)
+        let root = self.root.path();
+        if Path::new(below).starts_with("state") {
+            return root.join(below);
+        }
+        root.join("root").components().chain(Path::new(below).components()).collect()
+    }
+
+    /// Returns the directory that holds the root and the host's state, as a scope.
+    pub(crate) fn everything(&self, guest: &str) -> PathScope {
+        let path = self.root.path().canonicalize().unwrap();
+        PathScope::elsewhere(path.to_str().unwrap(), guest).unwrap()
     }
 
     /// Writes a file below the root, with the directories it needs.
@@ -45,7 +55,7 @@ impl Place {
 
     /// Returns the whole root as a scope outside the workspace, seen by the guest as `guest`.
     pub(crate) fn root_scope(&self, guest: &str) -> PathScope {
-        let path = self.root.path().canonicalize().unwrap();
+        let path = self.path("").canonicalize().unwrap();
         PathScope::elsewhere(path.to_str().unwrap(), guest).unwrap()
     }
 

@@ -462,21 +462,22 @@ fn a_grant_that_is_no_place_of_its_own_is_refused_before_anything_runs() {
     refused(write("plain-alias", "/d"), "runtime::linked-path", &["is a link"]);
     refused(read("nothing", "/d"), "runtime::place", &["nothing"]);
     refused(
-        Capability::FsWrite(here.root_scope("/d")),
+        Capability::FsWrite(here.everything("/d")),
         "runtime::holds-state",
         &["keeps its state in it"],
     );
-    let state = format!("{}/state", here.root_scope("/d").path());
+    let state = format!("{}/state", here.everything("/d").path());
     let state = PathScope::elsewhere(&state, "/d").unwrap();
     refused(Capability::FsWrite(state.clone()), "runtime::holds-state", &["keeps its state in it"]);
     // The key that signs the log lies there, so reading is refused too.
     let reading = &["granted for reading", "keeps its state in it"];
     refused(Capability::FsRead(state.clone()), "runtime::holds-state", reading);
-    refused(Capability::FsRead(here.root_scope("/d")), "runtime::holds-state", reading);
+    refused(Capability::FsRead(here.everything("/d")), "runtime::holds-state", reading);
     let below = PathScope::elsewhere(&format!("{}/below", state.path()), "/d").unwrap();
     std::fs::create_dir_all(here.path("state/below")).unwrap();
     refused(Capability::FsWrite(below), "runtime::holds-state", &["keeps its state in it"]);
     // The twins: the place itself, and a directory beside what the host keeps.
     one(list(read("ro", "/d")), &Expect::Succeeded("file.txt"));
     one(list(write("kept", "/d")), &Expect::Succeeded(""));
+    one(list(Capability::FsRead(here.root_scope("/d"))), &Expect::Succeeded("ws:directory"));
 }

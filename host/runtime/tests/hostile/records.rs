@@ -18,8 +18,13 @@ const CHILDREN: usize = 4;
 const THREADS: usize = 2;
 const CALLS: usize = 10;
 
+/// Returns the state directory of the place with this root, as [`Place::path`] has it.
+fn state(root: &Path) -> PathBuf {
+    root.parent().unwrap().join("state")
+}
+
 fn host(root: &Path) -> Host {
-    let builder = Host::builder().workspace(root.join("ws")).state(root.join("state"));
+    let builder = Host::builder().workspace(root.join("ws")).state(state(root));
     builder.cache(root.join("cache")).build().unwrap()
 }
 
@@ -39,7 +44,7 @@ fn records(place: &Place) -> Vec<Record> {
 }
 
 fn verified(root: &Path) -> Summary {
-    let file = std::fs::File::open(root.join("state/audit.jsonl")).unwrap();
+    let file = std::fs::File::open(state(root).join("audit.jsonl")).unwrap();
     verify(BufReader::new(file), None).unwrap()
 }
 
