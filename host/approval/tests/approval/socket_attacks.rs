@@ -153,8 +153,13 @@ fn another_user_is_kept_out_by_the_directory_and_then_by_the_host() {
     let home = Home::new();
     let request = request();
     let waiting = wait(&home, &request, Prompt::waiting(LONG));
-    let stranger = |program: &Path| {
-        let mut command = Command::new(program);
+    // The directory of the build may be closed to others.
+    let reachable = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(reachable.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copied = reachable.path().join("stranger");
+    std::fs::copy(std::env::current_exe().unwrap(), &copied).unwrap();
+    let stranger = |_: &Path| {
+        let mut command = Command::new(&copied);
         command.uid(65534).gid(65534);
         command
     };

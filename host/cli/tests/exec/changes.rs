@@ -37,7 +37,7 @@ fn without_a_yes_changes_are_thrown_away_and_the_message_says_so() {
         // A process without a terminal of its own cannot be asked.
         let subject = fixture.subject(&[], &["touch", "new"]);
         let mut command = fixture.start("setsid".as_ref());
-        command.args(["-w", env!("CARGO_BIN_EXE_ringfence"), "exec", "--approve", &subject]);
+        command.arg("-w").arg(fixture.program()).args(["exec", "--approve", &subject]);
         let done = super::common::Done::of(&command.args(["--", "touch", "new"]).output().unwrap());
         done.says(&["there is no terminal to ask at", "`--commit all` commits them"]);
         assert_eq!(fixture.names(), ["old"]);

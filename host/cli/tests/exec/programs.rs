@@ -200,7 +200,7 @@ fn cargo() -> Option<(std::path::PathBuf, std::path::PathBuf)> {
 #[test]
 fn a_toolchain_in_the_home_directory_works_without_further_flags() {
     let Some((home, cargo)) = cargo() else { return };
-    let fixture = super::common::Fixture::new(super::common::Who::Me);
+    let fixture = super::common::Fixture::new(super::common::Who::Me).unwrap();
     fixture.write(
         "Cargo.toml",
         "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",

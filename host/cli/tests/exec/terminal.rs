@@ -35,7 +35,7 @@ impl Session {
         std::fs::set_permissions(&name, std::os::unix::fs::PermissionsExt::from_mode(0o666))
             .unwrap();
         let mut command = fixture.start("setsid".as_ref());
-        command.args(["-c", "-w", env!("CARGO_BIN_EXE_ringfence")]).args(args);
+        command.args(["-c", "-w"]).arg(fixture.program()).args(args);
         command.stdin(open()).stdout(Stdio::from(open())).stderr(Stdio::from(open()));
         let child = command.spawn().unwrap();
         Self { person: File::from(person), child, seen: String::new() }
