@@ -76,11 +76,13 @@ fn direct_writes_are_there_at_once_and_protected_names_hold() {
 #[test]
 fn a_directory_outside_is_there_only_when_it_is_named() {
     each(|fixture| {
-        let secret = fixture.home().join("secret");
+        let outside = fixture.home().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        let secret = outside.join("secret");
         std::fs::write(&secret, "text").unwrap();
         let argv = ["cat", secret.to_str().unwrap()];
         fixture.check(&[], &argv, 1);
-        let dir = format!("{}:ro", fixture.home().display());
+        let dir = format!("{}:ro", outside.display());
         assert_eq!(fixture.check(&["--dir", &dir], &argv, 0).out, "text");
         let state = format!("{}:ro", fixture.state().display());
         let done = fixture.run(&["exec", "--dir", &state, "--", "true"]);
