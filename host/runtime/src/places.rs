@@ -118,11 +118,6 @@ impl Places {
         &self.workspace
     }
 
-    /// Tells whether the state of this host lies at, below or above `path`.
-    pub(crate) fn shows_state(&self, path: &Path) -> bool {
-        self.state.as_deref().is_some_and(|own| own.starts_with(path) || path.starts_with(own))
-    }
-
     /// Returns the directory the state of this host is in, if it keeps any.
     pub(crate) fn state(&self) -> Option<&Path> {
         self.state.as_deref()

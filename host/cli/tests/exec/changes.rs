@@ -87,6 +87,6 @@ fn a_directory_outside_is_there_only_when_it_is_named() {
         let state = format!("{}:ro", fixture.state().display());
         let done = fixture.run(&["exec", "--dir", &state, "--", "true"]);
         assert_eq!(done.code, Some(3), "{}", done.err);
-        done.says(&["error[exec::shows-state]"]);
+        done.says(&["error[runtime::holds-state]"]);
     });
 }

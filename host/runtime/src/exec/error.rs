@@ -1,7 +1,6 @@
 //! What can keep a native program from running, or spoil its end.
 
 use std::io;
-use std::path::PathBuf;
 
 use ringfence_approval::{Denied, RequestError, StoreError};
 use ringfence_capability::{Class, Diagnostic, ParseError, Profile};
@@ -43,12 +42,6 @@ pub enum ExecError {
         "this host keeps no state, and native programs need it for approvals and staged writes"
     )]
     NoState,
-    /// The program could read what the host trusts.
-    #[error("`{}` cannot be shown to a native program: ringfence keeps its state in it", path.display())]
-    ShowsState {
-        /// The directory.
-        path: PathBuf,
-    },
     /// There is no such toolchain.
     #[error("there is no toolchain `{name}`")]
     NoToolchain {
@@ -104,7 +97,6 @@ impl Diagnostic for ExecError {
         match self {
             Self::Command { .. } => "exec::command",
             Self::NoState => "exec::no-state",
-            Self::ShowsState { .. } => "exec::shows-state",
             Self::NoToolchain { .. } => "exec::no-toolchain",
             Self::NoStaging => "exec::no-staging",
             Self::AttackFailed { .. } => "exec::attack-failed",
@@ -117,7 +109,7 @@ impl Diagnostic for ExecError {
     fn class(&self) -> Class {
         match self {
             Self::Command { .. } | Self::NoState | Self::NoToolchain { .. } => Class::BadInput,
-            Self::ShowsState { .. } | Self::NoStaging | Self::AttackFailed { .. } => Class::Refused,
+            Self::NoStaging | Self::AttackFailed { .. } => Class::Refused,
             Self::Host { .. } | Self::Receipt { .. } => Class::Internal,
             _ => self.inner().map_or(Class::Internal, Diagnostic::class),
         }
@@ -126,9 +118,6 @@ impl Diagnostic for ExecError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoState => Some("give it a directory with `--state-dir DIR`".to_owned()),
-            Self::ShowsState { .. } => {
-                Some("run from a project directory, or name one with `--workspace DIR`".to_owned())
-            }
             Self::NoToolchain { known, .. } => {
                 Some(format!("the toolchains are `{}`", known.join("`, `")))
             }
