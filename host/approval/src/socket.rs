@@ -12,7 +12,7 @@
 //! Invariants: the answer names the digest of the request that was shown, and no other is taken;
 //! both ends must be the same user (or root) in the same user namespace, so that a program in a
 //! sandbox never answers for a person; no peer makes the host wait longer than a few seconds, or
-//! read more than [`MAX_REPLY`](frame::MAX_REPLY) bytes.
+//! read more than `MAX_REPLY` bytes.
 //!
 //! Linux only: the other systems have no way here to ask who is at the other end.
 
