@@ -32,6 +32,11 @@ mod program;
 #[cfg(target_os = "linux")]
 pub mod staging;
 #[cfg_attr(
+    not(any(windows, target_os = "macos")),
+    allow(dead_code, reason = "only tests use the builders of another system")
+)]
+mod unverified;
+#[cfg_attr(
     not(windows),
     allow(dead_code, reason = "only tests use the builders of another system")
 )]

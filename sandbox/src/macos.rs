@@ -13,7 +13,7 @@
 //! ships and uses it.
 
 mod baseline;
-mod enforcement;
+pub(crate) mod enforcement;
 #[cfg(target_os = "macos")]
 mod executor;
 mod profile;

@@ -18,7 +18,7 @@ mod access;
 mod attributes;
 mod command_line;
 mod container;
-mod enforcement;
+pub(crate) mod enforcement;
 mod environment;
 #[cfg(windows)]
 mod executor;

@@ -3,9 +3,7 @@
 use super::container::{Kind, kind};
 use crate::executor::Enforcement;
 use crate::plan::{Access, Network, SandboxPlan};
-
-/// Begins every statement about a rule nobody has seen hold.
-const UNVERIFIED: &str = "not verified on this system";
+use crate::unverified::{but, plain};
 
 /// Returns each rule of a plan with its status on Windows.
 pub(crate) fn enforcement(plan: &SandboxPlan) -> Vec<Enforcement> {
@@ -55,32 +53,10 @@ pub(crate) fn enforcement(plan: &SandboxPlan) -> Vec<Enforcement> {
     rules
 }
 
-fn plain(rule: &str) -> Enforcement {
-    Enforcement::partial(rule, UNVERIFIED)
-}
-
-fn but(rule: &str, gap: &str) -> Enforcement {
-    Enforcement::partial(rule, format!("{UNVERIFIED}; {gap}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::Status;
     use crate::macos::test_plans;
-
-    #[test]
-    fn no_rule_is_called_enforced_before_a_machine_has_shown_it() {
-        for plan in test_plans::every_kind() {
-            for Enforcement { rule, status } in enforcement(&plan) {
-                match status {
-                    Status::Enforced => panic!("`{rule}` is not verified"),
-                    Status::Partial(what) => assert!(what.starts_with(UNVERIFIED), "{rule}"),
-                    Status::NotEnforced => {}
-                }
-            }
-        }
-    }
 
     #[test]
     fn what_is_refused_is_named_as_not_enforced() {
