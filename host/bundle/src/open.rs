@@ -1,5 +1,7 @@
 //! Opens a plugin: finds its manifest, reads its component, takes the digest.
 
+use crate::archive::ArchiveError;
+use crate::archive::{self, Sealed};
 use crate::manifest::Manifest;
 use crate::read::{self, Limit, PlainFile};
 use crate::sniff::{self, Found};
@@ -7,7 +9,10 @@ use crate::{BundleError, manifest};
 use cap_std::fs::Dir;
 use ringfence_capability::Digest;
 use sha2::{Digest as _, Sha256};
+use std::io::Read as _;
 
+/// The name of the list of what a plugin was built of, in the format `CycloneDX`.
+pub const SBOM_FILE: &str = "sbom.cdx.json";
 /// The name of the manifest in a plugin directory.
 pub const MANIFEST_FILE: &str = "plugin.toml";
 /// The largest component that is read: ten times what a Python plugin with its runtime has.
@@ -34,18 +39,46 @@ pub struct Plugin {
     pub encoding: Encoding,
     /// How the operator named it; for messages.
     pub display: String,
+    /// Every file of a bundle with its size and digest, sorted by path; none for other forms.
+    pub files: Vec<PackedFile>,
+    /// The `sbom.cdx.json` of a bundle, as it came: what the plugin was built of.
+    pub sbom: Option<Vec<u8>>,
+}
+
+/// A file of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PackedFile {
+    /// Its path.
+    pub path: String,
+    /// How many bytes it has.
+    pub size_bytes: u64,
+    /// Their SHA-256.
+    pub digest: Digest,
 }
 
 /// In which form a plugin came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "trust depends on the form, so every form is handled")]
 pub enum Form {
+    /// A bundle: a `.rfz`, or a directory with a `SHA256SUMS`.
+    Bundle,
     /// A directory with a `plugin.toml`.
     Directory,
     /// A component by itself, which asks for nothing.
     BareComponent,
     /// A core module by itself, which asks for nothing.
     CoreModule,
+}
+
+impl Form {
+    /// Tells whether there is no manifest, so that the plugin asks for nothing.
+    pub fn is_bare(self) -> bool {
+        match self {
+            Self::Bundle | Self::Directory => false,
+            Self::BareComponent | Self::CoreModule => true,
+        }
+    }
 }
 
 /// What the code of a plugin is.
@@ -59,6 +92,47 @@ pub enum Encoding {
     Component,
     /// A core module, for [`crate::adapt::adapt`].
     CoreModule,
+}
+
+/// What was opened.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a bundle has to be verified, the others have not")]
+#[expect(clippy::large_enum_variant, reason = "there is one of them at a time")]
+pub enum Opened {
+    /// A bundle. Its files are the listed ones; nobody looked at its signatures or its manifest.
+    Sealed(Sealed),
+    /// A plugin in another form, which nobody can have signed.
+    Plain(Plugin),
+}
+
+/// Opens the plugin called `name` in `dir`, as [`open`] does, or the bundle: a `.rfz`, or a directory
+/// with a `SHA256SUMS`.
+///
+/// # Errors
+/// As [`open`], and when a bundle is refused.
+///
+/// # Security
+/// As [`open`]. A bundle is read once, and what is returned are the bytes that were compared with the
+/// list.
+pub fn open_any(dir: &Dir, name: &str, display: &str) -> Result<Opened, ArchiveError> {
+    if name != "." && !is_part(name) {
+        return Err(BundleError::NotFound { path: display.to_owned() }.into());
+    }
+    if name == "." || read::metadata(dir, name, display)?.is_dir() {
+        let tree = read::subdirectory(dir, name, display)?;
+        if archive::is_sealed(&tree) {
+            return archive::read_tree(&tree, display).map(Opened::Sealed);
+        }
+        return Ok(Opened::Plain(open_directory(&tree, display)?));
+    }
+    let limit = Limit { what: "bundle", bytes: archive::MAX_ARCHIVE_BYTES };
+    let mut file = PlainFile::open(dir, name, display, limit)?;
+    let head = file.head(sniff::HEAD_BYTES)?;
+    if has_ending(name, ".rfz") || sniff::sniff(&head) == Found::Tar {
+        return archive::read(head.as_slice().chain(file.into_reader()), display)
+            .map(Opened::Sealed);
+    }
+    Ok(Opened::Plain(open(dir, name, display)?))
 }
 
 /// Opens the plugin called `name` in `dir`: a directory with a manifest, or a `.wasm` file.
@@ -115,6 +189,42 @@ impl Plugin {
         Ok(Self::new(Manifest::of_bare(name), component, form, encoding, display, None))
     }
 
+    /// Returns the plugin in a bundle. The digest of the component is the one that was compared with
+    /// the list; its bytes are the very ones that were read.
+    ///
+    /// # Errors
+    /// When there is no manifest, it is wrong, or the component it names is not there or is none.
+    ///
+    /// # Security
+    /// Nothing says who made it: `ringfence_trust::verify` checks that before it calls this.
+    pub fn from_sealed(mut sealed: Sealed) -> Result<Self, BundleError> {
+        let display = sealed.display().to_owned();
+        let shown = |path: &str| format!("{}/{path}", display.trim_end_matches('/'));
+        let identity = sealed.digest();
+        let files = sealed.listed().collect();
+        let Some((_, text)) = sealed.take(MANIFEST_FILE) else {
+            return Err(BundleError::NoManifest { path: display });
+        };
+        if text.len() as u64 > MAX_MANIFEST_BYTES {
+            let (what, limit_bytes) = ("manifest", MAX_MANIFEST_BYTES);
+            return Err(BundleError::TooLarge { path: shown(MANIFEST_FILE), what, limit_bytes });
+        }
+        let manifest = manifest::parse_bytes(&text, &shown(MANIFEST_FILE))?;
+        let path = shown(&manifest.component);
+        let Some((digest, component)) = sealed.take(&manifest.component) else {
+            return Err(BundleError::NoComponent { path });
+        };
+        let head = &component[..component.len().min(sniff::HEAD_BYTES)];
+        let encoding = match sniff::sniff(head) {
+            Found::Component => Encoding::Component,
+            Found::CoreModule => Encoding::CoreModule,
+            found => return Err(BundleError::WrongKind { path, found }),
+        };
+        let sbom = sealed.take(SBOM_FILE).map(|(_, bytes)| bytes);
+        let form = Form::Bundle;
+        Ok(Self { manifest, component, digest, identity, form, encoding, display, files, sbom })
+    }
+
     fn new(
         manifest: Manifest,
         component: Vec<u8>,
@@ -128,7 +238,8 @@ impl Plugin {
             None => digest,
             Some(text) => identity(&manifest.component, digest, sha256(text)),
         };
-        Self { manifest, component, digest, identity, form, encoding, display: display.to_owned() }
+        let (display, files, sbom) = (display.to_owned(), Vec::new(), None);
+        Self { manifest, component, digest, identity, form, encoding, display, files, sbom }
     }
 }
 

@@ -51,6 +51,11 @@ impl PlainFile {
         Ok(head)
     }
 
+    /// Returns the rest of the file as it comes; whoever reads it has limits of its own.
+    pub(crate) fn into_reader(self) -> impl Read {
+        self.file
+    }
+
     /// Reads what follows `head` and returns both together.
     pub(crate) fn rest(mut self, mut head: Vec<u8>) -> Result<Vec<u8>, BundleError> {
         // The size is what the file system holds, checked against the limit; a file that grows while

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ringfence_bundle::inspect::{Function, inspect};
-use ringfence_bundle::{Encoding, Form, Plugin, adapt};
+use ringfence_bundle::{Encoding, Plugin, adapt};
 use ringfence_capability::{
     Capability, Fidelity, Kind, Limits, Necessity, Origin, Profile, Request,
 };
@@ -326,7 +326,7 @@ fn never_used(plugin: &Plugin) -> Vec<String> {
 /// a manifest, the clock and random numbers every language runtime expects.
 fn requests(plugin: &Plugin, options: &RunOptions) -> Vec<Request> {
     let mut requests = plugin.manifest.requests.clone();
-    if plugin.form != Form::Directory {
+    if plugin.form.is_bare() {
         let runtime = "language runtimes expect it";
         for capability in [Capability::Clock(Fidelity::Real), Capability::Random(Fidelity::Real)] {
             let mut request = Request::required(capability, runtime, Origin::BuiltIn);
