@@ -28,6 +28,7 @@ mod prune;
 mod record;
 mod tail;
 mod target;
+mod unended;
 mod verify;
 
 pub use entry::{Decision, Entry, Plugin};
@@ -44,4 +45,5 @@ pub use outcome::{Approval, How, Kept, Outcome, Usage};
 pub use own::{Checkpoint, Continues, Pruned};
 pub use record::Record;
 pub use target::{Method, Target};
+pub use unended::Unended;
 pub use verify::{MAX_FAULTS, Records, Report, Summary, Verifier, verify};

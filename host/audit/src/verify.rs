@@ -179,7 +179,15 @@ impl<'d> Verifier<'d> {
     /// # Security
     /// Whoever can read the key and write the files can write all of it anew. Then a checkpoint or a
     /// head that was kept elsewhere is what shows it.
-    pub fn run(mut self) -> Result<Report, AuditError> {
+    pub fn run(self) -> Result<Report, AuditError> {
+        self.run_seeing(|_| {})
+    }
+
+    /// As [`Verifier::run`], showing each readable record to `see` in the order of the log.
+    ///
+    /// # Errors
+    /// As [`Verifier::run`].
+    pub fn run_seeing(mut self, mut see: impl FnMut(&Record)) -> Result<Report, AuditError> {
         // The copies are looked at first: each is about records that are in the log already.
         let kept = self.kept()?;
         let files = LogFiles::find(self.dir, &self.names.live)?;
@@ -193,7 +201,10 @@ impl<'d> Verifier<'d> {
         let mut records = files.into_records();
         while let Some(record) = records.advance() {
             match record {
-                Ok(record) => check.record(&records, record),
+                Ok(record) => {
+                    see(&record);
+                    check.record(&records, record);
+                }
                 Err(broken) => check.fault(broken),
             }
         }

@@ -1,5 +1,7 @@
 //! `audit`: reads, checks, signs and exports the log.
 
+mod kept;
+
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use ringfence_audit::{
     AuditError, AuditLog, Broken, Checkpoint, Decision, Filter, Follower, Format, LogFiles,
-    PublicKey, Record, Report, Summary, Timestamp, Verifier, Writer,
+    PublicKey, Record, Report, Summary, Timestamp, Unended, Verifier, Writer,
 };
 use ringfence_capability::{Diagnostic as _, Digest};
 use serde_json::{Value, json};
@@ -23,6 +25,8 @@ use crate::print::{Printer, described, visible};
 const LOG: &str = "audit.jsonl";
 /// The most a public key in PEM form holds.
 const KEY_BYTES: u64 = 4096;
+/// The most runs without an end that are named, newest first.
+const LISTED: usize = 8;
 /// How long following waits before it looks again: soon for a person, seldom for the machine.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -193,21 +197,40 @@ impl Place<'_> {
         if let Some(head) = head {
             verifier = verifier.expecting(head);
         }
-        let report = verifier.run().map_err(refused)?;
-        if report.faults.is_empty() {
-            Ok(self.sound(&report.summary))
-        } else {
-            self.unsound(report)
+        let (mut told, mut unended) = (kept::Told::default(), Unended::default());
+        let see = |record: &Record| {
+            told.see(record);
+            unended.see(record);
+        };
+        let report = verifier.run_seeing(see).map_err(refused)?;
+        if !report.faults.is_empty() {
+            return self.unsound(report);
+        }
+        let behind = told.behind(&self.path)?;
+        self.sound(&report.summary, &unended, &behind);
+        let first = behind.into_iter().next();
+        match first {
+            None => Ok(0),
+            Some(first) if self.printer.is_json() => Ok(first.class().exit_code()),
+            Some(first) => Err(CliError::Room(Box::new(first))),
         }
     }
 
-    fn sound(&self, summary: &Summary) -> u8 {
-        if summary.last_seq == 0 {
-            return self.nothing(&summarised(summary));
-        }
+    /// Says what a log without a fault holds, and what else there is to know.
+    fn sound(&self, summary: &Summary, unended: &Unended, behind: &[kept::Behind]) {
         if self.printer.is_json() {
-            self.printer.value(&summarised(summary));
-            return 0;
+            let mut value = summarised(summary);
+            value["unended"] = json!(unended.runs().iter().map(|(run, _)| run).collect::<Vec<_>>());
+            if let Some(first) = behind.first() {
+                value["ok"] = json!(false);
+                value["error"] = described(first);
+                value["behind"] = json!(behind.iter().map(|one| &one.lease).collect::<Vec<_>>());
+            }
+            return self.printer.value(&value);
+        }
+        if summary.last_seq == 0 {
+            self.nothing(&Value::Null);
+            return;
         }
         let Summary { records, files, checkpoints, pruned, .. } = summary;
         let head = summary.head.map(|head| head.to_string()).unwrap_or_default();
@@ -227,7 +250,25 @@ impl Place<'_> {
                 "there are no copies of the checkpoints: a cut at the end would only show with `--expect-head`",
             );
         }
-        0
+        self.without_end(unended);
+        for one in behind {
+            self.printer.note(&one.to_string());
+        }
+    }
+
+    /// Says which runs have no end.
+    fn without_end(&self, unended: &Unended) {
+        let runs = unended.runs();
+        if runs.is_empty() {
+            return;
+        }
+        let more = runs.len().saturating_sub(LISTED) as u64 + unended.unlisted();
+        let listed: Vec<_> = runs.iter().rev().take(LISTED).map(|(run, _)| *run).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        self.printer.note(&format!(
+            "runs without an end, which still run or were killed: {}{more}",
+            listed.join(", ")
+        ));
     }
 
     /// Says each place that is wrong; the first one is the error.
