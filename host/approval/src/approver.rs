@@ -5,6 +5,11 @@ use ringfence_capability::ArgvPattern;
 use std::fmt;
 use std::time::Duration;
 
+/// The most bytes of what a person can look at before they answer.
+pub const MAX_DETAIL: usize = 256 * 1024;
+
+const DETAIL_IS_CUT: &str = "\n(cut off: there is more than can be shown here)\n";
+
 /// Somebody who can be asked. An error is a denial.
 pub trait Approver: Send + Sync {
     /// Returns the answer of a person to `request`.
@@ -28,6 +33,9 @@ pub struct Prompt {
     pub pattern: Option<ArgvPattern>,
     /// What the host warns of, such as that the program is an interpreter.
     pub warnings: Vec<String>,
+    /// What a person can look at before they answer, such as the differences between files: lines
+    /// that are safe to show, at most [`MAX_DETAIL`] bytes.
+    pub detail: Option<String>,
 }
 
 impl Prompt {
@@ -40,6 +48,16 @@ impl Prompt {
     #[must_use]
     pub fn offering(self, pattern: ArgvPattern) -> Self {
         Self { pattern: Some(pattern), ..self }
+    }
+
+    /// Returns the prompt with something to look at, cut where it is too long.
+    #[must_use]
+    pub fn detailed(self, mut detail: String) -> Self {
+        if detail.len() > MAX_DETAIL {
+            detail.truncate(detail.floor_char_boundary(MAX_DETAIL - DETAIL_IS_CUT.len()));
+            detail.push_str(DETAIL_IS_CUT);
+        }
+        Self { detail: Some(detail), ..self }
     }
 
     /// Returns the prompt with a warning of the host.

@@ -25,7 +25,7 @@ mod store;
 pub mod terminal;
 
 pub use answer::{Answer, RunId};
-pub use approver::{Approver, Channel, NoApprover, Prompt};
+pub use approver::{Approver, Channel, MAX_DETAIL, NoApprover, Prompt};
 pub use broker::{Approved, Broker, Decision, Denied, Event, How, Redeemed};
 pub use error::{ApprovalError, RequestError, StoreError};
 pub use place::Place;

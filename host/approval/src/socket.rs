@@ -5,7 +5,8 @@
 //! with the request, and may send one frame with an answer, which gets a receipt. A frame is its
 //! length as four bytes, most significant first, and that many bytes of JSON:
 //!
-//! - offer: `{"version":1,"request":"<canonical request>","pattern":[…]|null,"warnings":[…]}`
+//! - offer: `{"version":1,"request":"<canonical request>","pattern":[…]|null,"warnings":[…]}`,
+//!   and `"detail":"…"` where there is something to look at
 //! - reply: `{"version":1,"request":"sha256:…","answer":{"kind":"once"}}`
 //! - receipt: `{"version":1,"accepted":true}`
 //!

@@ -3,11 +3,13 @@
 //! The default is no. The end of the input, silence, a line that is none of the words offered and a
 //! line typed before the question was shown are no as well. Start with [`TerminalApprover`].
 
+mod page;
 pub mod quote;
 mod render;
 #[cfg(unix)]
 mod tty;
 
+pub use page::page;
 pub use render::{MAX_LINES, request as render, summary};
 #[cfg(unix)]
 pub use tty::Tty;
@@ -16,7 +18,7 @@ use crate::{Answer, ApprovalError, Approver, Channel, Clock, Prompt, Request};
 use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest a person can say yes for at a terminal: a year.
 const MAX_HOURS: i64 = 366 * 24;
@@ -72,14 +74,24 @@ impl<T: Terminal> Approver for TerminalApprover<T> {
             source: Some(source),
         };
         let mut terminal = self.terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
         let mut text = render(request, prompt, terminal.width())?;
         text.push_str(&question(prompt));
-        terminal.show(&text).map_err(broken)?;
-        // Only what is typed after the question stands there is an answer to it.
-        terminal.discard_input()?;
-        terminal.show("> ").map_err(broken)?;
-        let line = terminal.read_line(prompt.patience)?;
-        parse(&line, prompt, (self.clock)())
+        loop {
+            terminal.show(&text).map_err(broken)?;
+            // Only what is typed after the question stands there is an answer to it.
+            terminal.discard_input()?;
+            terminal.show("> ").map_err(broken)?;
+            let left = || prompt.patience.saturating_sub(began.elapsed());
+            let line = terminal.read_line(left())?;
+            match &prompt.detail {
+                Some(detail) if matches!(trimmed(&line), "d" | "diff") => {
+                    page(&mut *terminal, detail, left()).map_err(broken)?;
+                }
+                _ => return parse(&line, prompt, (self.clock)()),
+            }
+            text = question(prompt);
+        }
     }
 
     fn channel(&self) -> Channel {
@@ -101,8 +113,12 @@ pub fn question(prompt: &Prompt) -> String {
         }
         None => "whenever it is exactly this".to_owned(),
     };
+    let detail = match &prompt.detail {
+        Some(_) => "\n  d       show the difference, and ask again",
+        None => "",
+    };
     format!(
-        "\n  y       yes, this once\n  r       yes, this action, for this run\n  \
+        "{detail}\n  y       yes, this once\n  r       yes, this action, for this run\n  \
          8h, 7d  yes, this action, for that long\n  always  yes, {always}\n  \
          n       no (what counts when nothing else is typed)\n  never   no, now and every time\n"
     )
@@ -113,7 +129,7 @@ pub fn question(prompt: &Prompt) -> String {
 /// # Errors
 /// [`ApprovalError::NotUnderstood`] for anything that was not offered.
 pub fn parse(line: &str, prompt: &Prompt, now: Timestamp) -> Result<Answer, ApprovalError> {
-    match line.trim_matches([' ', '\t', '\r', '\n']) {
+    match trimmed(line) {
         "y" | "yes" => Ok(Answer::Once),
         "r" | "run" => Ok(Answer::ForThisRun),
         "always" => Ok(Answer::Always { pattern: prompt.pattern.clone() }),
@@ -124,6 +140,10 @@ pub fn parse(line: &str, prompt: &Prompt, now: Timestamp) -> Result<Answer, Appr
             .map(|time| Answer::Until { time })
             .ok_or(ApprovalError::NotUnderstood),
     }
+}
+
+fn trimmed(line: &str) -> &str {
+    line.trim_matches([' ', '\t', '\r', '\n'])
 }
 
 /// Returns the length of `8h` or `7d`.

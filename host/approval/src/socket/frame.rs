@@ -1,13 +1,14 @@
 //! What goes over the socket.
 
 use crate::request::MAX_REQUEST;
-use crate::{Answer, ApprovalError, Prompt, Request};
-use ringfence_capability::{ArgvPattern, Digest};
+use crate::{Answer, ApprovalError, MAX_DETAIL, Prompt, Request};
+use ringfence_capability::{ArgvPattern, Digest, text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The most bytes of an offer: a request as a JSON text, and what the host adds to it.
-pub(super) const MAX_OFFER: usize = 2 * MAX_REQUEST + 256 * 1024;
+/// The most bytes of an offer: a request and what a person can look at as JSON texts, and what else
+/// the host adds.
+pub(super) const MAX_OFFER: usize = 2 * MAX_REQUEST + 2 * MAX_DETAIL + 256 * 1024;
 /// The most bytes of a reply and of a receipt: the longest pattern, written as JSON.
 pub(super) const MAX_REPLY: usize = 256 * 1024;
 
@@ -23,6 +24,8 @@ pub(super) struct Offer {
     request: String,
     pattern: Option<ArgvPattern>,
     warnings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,8 +46,8 @@ pub(super) struct Receipt {
 impl Offer {
     pub(super) fn frame(request: &Request, prompt: &Prompt) -> Result<Vec<u8>, ApprovalError> {
         let text = String::from_utf8_lossy(request.as_bytes()).into_owned();
-        let (pattern, warnings) = (prompt.pattern.clone(), prompt.warnings.clone());
-        frame(&Self { version: VERSION, request: text, pattern, warnings })
+        let Prompt { pattern, warnings, detail, .. } = prompt.clone();
+        frame(&Self { version: VERSION, request: text, pattern, warnings, detail })
     }
 
     /// Returns the request and what the host adds to it.
@@ -53,8 +56,10 @@ impl Offer {
         version(offer.version)?;
         let request = Request::parse(offer.request.as_bytes())
             .map_err(|source| ApprovalError::Request { source })?;
-        let (pattern, warnings) = (offer.pattern, offer.warnings);
-        Ok((request, Prompt { pattern, warnings, ..Prompt::default() }))
+        let Self { pattern, warnings, detail, .. } = offer;
+        // A host of ours neutralised it already; another one might not have.
+        let detail = detail.map(|detail| text::lines(&detail));
+        Ok((request, Prompt { pattern, warnings, detail, ..Prompt::default() }))
     }
 }
 

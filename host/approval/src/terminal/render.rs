@@ -241,6 +241,6 @@ fn columns(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }
 
-fn columns_of(c: char) -> usize {
+pub(super) fn columns_of(c: char) -> usize {
     if c.is_ascii() { 1 } else { 2 }
 }

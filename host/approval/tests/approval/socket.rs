@@ -37,6 +37,7 @@ fn a_person_sees_what_waits_and_answers_it() {
     let request = request();
     let pattern = ArgvPattern::parse(&["cargo", "-**"]).unwrap();
     let prompt = Prompt::waiting(LONG).offering(pattern.clone()).warning("careful");
+    let prompt = prompt.detailed("  +\"new\"\n".repeat(40_000));
     let waiting = wait(&home, &request, prompt);
     let place = home.place();
     let seen = pending(&place).unwrap();
@@ -44,6 +45,8 @@ fn a_person_sees_what_waits_and_answers_it() {
     assert_eq!(seen[0].request, request);
     assert_eq!(seen[0].prompt.pattern, Some(pattern.clone()));
     assert_eq!(seen[0].prompt.warnings, ["careful"]);
+    let detail = seen[0].prompt.detail.as_deref().unwrap();
+    assert!(detail.len() > 200_000 && detail.starts_with("  +\"new\"\n"));
     assert_eq!(u32::try_from(seen[0].process).unwrap(), std::process::id());
     let always = Answer::Always { pattern: Some(pattern) };
     answer(&place, &seen[0].request.digest(), &always).unwrap();

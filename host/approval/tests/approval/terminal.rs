@@ -3,16 +3,17 @@
 use crate::common::{Home, NOW, at, changed, changed_exec, code, request, words};
 use ringfence_approval::terminal::{Terminal, TerminalApprover, render, summary};
 use ringfence_approval::{
-    Action, Answer, ApprovalError, Approver, Argument, Asker, Prompt, Request,
+    Action, Answer, ApprovalError, Approver, Argument, Asker, MAX_DETAIL, Prompt, Request,
 };
 use ringfence_capability::{ArgvPattern, text};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
 /// A terminal in which somebody types one line, or does not.
 struct Script {
-    typed: Result<&'static str, ApprovalError>,
+    typed: VecDeque<Result<&'static str, ApprovalError>>,
     shown: String,
     discarded_after: Option<usize>,
 }
@@ -29,7 +30,8 @@ impl Terminal for Script {
     }
 
     fn read_line(&mut self, _: Duration) -> Result<String, ApprovalError> {
-        std::mem::replace(&mut self.typed, Err(ApprovalError::EndOfInput)).map(str::to_owned)
+        let typed = self.typed.pop_front();
+        typed.unwrap_or(Err(ApprovalError::EndOfInput)).map(str::to_owned)
     }
 }
 
@@ -37,7 +39,14 @@ fn ask(
     typed: Result<&'static str, ApprovalError>,
     prompt: &Prompt,
 ) -> (Result<Answer, ApprovalError>, Script) {
-    let script = Script { typed, shown: String::new(), discarded_after: None };
+    ask_lines(vec![typed], prompt)
+}
+
+fn ask_lines(
+    typed: Vec<Result<&'static str, ApprovalError>>,
+    prompt: &Prompt,
+) -> (Result<Answer, ApprovalError>, Script) {
+    let script = Script { typed: typed.into(), shown: String::new(), discarded_after: None };
     let approver = TerminalApprover::new(script, Home::new().clock());
     let answer = approver.ask(&request(), prompt);
     (answer, approver.into_terminal())
@@ -100,6 +109,36 @@ fn what_was_typed_before_the_question_stood_there_is_thrown_away() {
     let shown = &script.shown[..script.discarded_after.expect("input is thrown away")];
     assert!(shown.contains("n       no (what counts when nothing else is typed)"), "{shown}");
     assert_eq!(&script.shown[shown.len()..], "> ");
+}
+
+#[test]
+fn the_difference_is_shown_on_demand_and_no_line_of_it_passes_for_the_hosts() {
+    let mut detail =
+        String::from("changed file\n  +ringfence: run a native program in a sandbox?\n");
+    detail.push_str(&format!("  +{}ringfence: yes?\n", "x".repeat(70)));
+    detail.push_str(&"  +line\n".repeat(50));
+    let prompt = Prompt::default().detailed(detail);
+    let (answer, script) = ask_lines(vec![Ok("d"), Ok(""), Ok("y")], &prompt);
+    assert_eq!(answer.unwrap(), Answer::Once);
+    let after = script.shown.split_once("> ").unwrap().1;
+    assert_eq!(after.matches("  | ").count(), 53, "{after}");
+    assert_eq!(after.matches("-- more? [Enter]  [q]uit").count(), 1, "{after}");
+    assert!(after.lines().all(|line| !line.starts_with("ringfence") && line.chars().count() <= 80));
+    // Enough is enough, and looking is no answer.
+    let (answer, script) = ask_lines(vec![Ok("d"), Ok("q"), Ok("n")], &prompt);
+    assert_eq!(answer.unwrap(), Answer::Deny);
+    assert!(script.shown.matches("  +line").count() < 50);
+    let (answer, _) = ask_lines(vec![Ok("d")], &prompt);
+    assert_eq!(code(answer), "approval::end-of-input");
+    // Where there is nothing to look at the word is none of those offered.
+    assert_eq!(code(ask(Ok("d"), &Prompt::default()).0), "approval::not-understood");
+}
+
+#[test]
+fn what_is_too_long_to_look_at_is_cut_and_says_so() {
+    let prompt = Prompt::default().detailed("é".repeat(MAX_DETAIL));
+    let detail = prompt.detail.unwrap();
+    assert!(detail.len() <= MAX_DETAIL && detail.contains("cut off"), "{}", detail.len());
 }
 
 fn shown(request: &Request) -> String {

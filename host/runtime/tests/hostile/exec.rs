@@ -25,11 +25,17 @@ const ASKED: &str = "runs a program for the test";
 struct Person {
     answers: Box<dyn Fn(&Request) -> Answer + Send + Sync>,
     asked: Mutex<Vec<Request>>,
+    /// What they could look at, for each.
+    details: Mutex<Vec<Option<String>>>,
 }
 
 impl Person {
     fn new(answers: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { answers: Box::new(answers), asked: Mutex::default() })
+        Arc::new(Self {
+            answers: Box::new(answers),
+            asked: Mutex::default(),
+            details: Mutex::default(),
+        })
     }
 
     fn asked(&self) -> Vec<Request> {
@@ -38,8 +44,9 @@ impl Person {
 }
 
 impl Approver for Person {
-    fn ask(&self, request: &Request, _: &Prompt) -> Result<Answer, ApprovalError> {
+    fn ask(&self, request: &Request, prompt: &Prompt) -> Result<Answer, ApprovalError> {
         self.asked.lock().unwrap().push(request.clone());
+        self.details.lock().unwrap().push(prompt.detail.clone());
         Ok((self.answers)(request))
     }
 

@@ -27,7 +27,7 @@ mod linux {
     use std::fmt::Write as _;
     use std::time::Duration;
 
-    use ringfence::approval::terminal::{Terminal as _, Tty};
+    use ringfence::approval::terminal::{self, Terminal as _, Tty};
     use ringfence::sandbox::staging::{Approve, Change, Decision, Receipt, RelPath, UndoData};
     use serde_json::json;
 
@@ -37,8 +37,6 @@ mod linux {
     const PATIENCE: Duration = Duration::from_hours(24);
     /// How many changes are listed before the question; `d` shows all of them.
     const LISTED: usize = 40;
-    /// How many lines of a difference are shown at a time.
-    const PAGE: usize = 40;
 
     /// Commits or discards, and returns what was done.
     pub(in super::super) fn decide(
@@ -184,22 +182,15 @@ mod linux {
 
     /// Shows a text a page at a time.
     fn page(text: &str, tty: &mut Tty) -> Result<(), CliError> {
-        let lines: Vec<&str> = text.lines().collect();
-        for (number, lines) in lines.chunks(PAGE).enumerate() {
-            if number > 0 && question(tty, "-- more? [Enter]  [q]uit\n")?.as_deref() != Some("") {
-                break;
-            }
-            show(tty, &format!("{}\n", lines.join("\n")))?;
-        }
-        Ok(())
+        terminal::page(tty, text, PATIENCE).map_err(unusable)
     }
 
     fn show(tty: &mut Tty, text: &str) -> Result<(), CliError> {
-        tty.show(text).map_err(|source| CliError::File {
-            what: "terminal",
-            path: "/dev/tty".to_owned(),
-            source,
-        })
+        tty.show(text).map_err(unusable)
+    }
+
+    fn unusable(source: std::io::Error) -> CliError {
+        CliError::File { what: "terminal", path: "/dev/tty".to_owned(), source }
     }
 
     /// Returns one answer; nothing when none comes any more.

@@ -70,7 +70,7 @@ fn ask(
     let place = Place::open(&plugin.host.exec_state()?).map_err(ExecError::from)?;
     let store = Store::open(&place, Box::new(jiff::Timestamp::now)).map_err(ExecError::from)?;
     let run: RunId = run.parse().map_err(ExecError::from)?;
-    let mut prompt = Prompt::waiting(plugin.options.patience);
+    let mut prompt = Prompt::waiting(plugin.options.patience).detailed(staged.diff()?);
     for change in staged.changes().flagged() {
         prompt = prompt.warning(format!("left out, it is never committed for a plugin: {change}"));
     }

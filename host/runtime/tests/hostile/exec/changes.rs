@@ -43,6 +43,9 @@ fn what_a_program_writes_is_kept_only_when_a_person_approves_the_changes() {
     assert_eq!(content(&place, "ws/old").as_deref(), Some("old\nmore\n"));
     assert_eq!(content(&place, "ws/gone"), None);
     assert!(matches!(person.asked()[1].parts().action, Action::Commit { files: 3, .. }));
+    let details = person.details.lock().unwrap();
+    let detail = details[1].as_deref().unwrap();
+    assert!(details[0].is_none() && detail.contains("  +more\n"), "{detail}");
 
     // Without a grant to write there is nothing to approve.
     let place = before();
