@@ -1,9 +1,6 @@
 //! What the commands of `approvals` do. An answer given here is in the audit log before it holds.
 
-use std::time::Duration;
-
 use ringfence::Diagnostic;
-use ringfence::approval::socket::{self, Change, Pending, Watch};
 use ringfence::approval::terminal::{self, quote};
 use ringfence::approval::{
     Answer, By, Channel, Effect, Expected, Lease, LeaseState, Place, Prompt, Request, Scope,
@@ -14,18 +11,16 @@ use ringfence_capability::{ArgvPattern, Origin};
 use serde_json::{Value, json};
 
 use super::place;
+use super::waiting;
 use crate::args::{ApprovalsCommand, Global};
-use crate::commands::exec;
 use crate::error::CliError;
 use crate::places;
 use crate::print::Printer;
 
 /// How wide a list is.
 const COLUMNS: usize = 78;
-/// How long a request is looked at before it is shown again.
-const PATIENCE: Duration = Duration::from_mins(10);
 
-fn room(error: impl Diagnostic + 'static) -> CliError {
+pub(super) fn room(error: impl Diagnostic + 'static) -> CliError {
     CliError::Room(Box::new(error))
 }
 
@@ -38,7 +33,7 @@ pub(crate) fn approvals(
     let place = place(global)?;
     let open = || Store::open(&place, Box::new(jiff::Timestamp::now)).map_err(room);
     match command {
-        ApprovalsCommand::Watch => watch(&place, printer),
+        ApprovalsCommand::Watch => waiting::watch(&place, printer),
         ApprovalsCommand::List { all } => list(&place, &open()?, all, printer),
         ApprovalsCommand::Approve { id, r#for, always, matching } => {
             let answer = yes(r#for.as_deref(), always, matching.as_deref())?;
@@ -111,8 +106,7 @@ fn give(
     printer: &Printer,
 ) -> Result<u8, CliError> {
     let id: ShortId = id.parse().map_err(room)?;
-    let waiting = socket::pending(place).map_err(room)?;
-    let waiting = waiting.into_iter().map(|one| one.request).find(|one| one.short_id() == id);
+    let waiting = waiting::requests(place)?.into_iter().find(|one| one.short_id() == id);
     let is_waiting = waiting.is_some();
     let asked = || -> Result<Request, CliError> {
         let mut all = store.asked().map_err(room)?.into_iter().map(|one| one.request);
@@ -129,7 +123,7 @@ fn give(
     }
     record(global, answered(&request, answer))?;
     let lease = if is_waiting {
-        socket::answer(place, &request.digest(), answer).map_err(room)?;
+        waiting::answer(place, &request, answer)?;
         None
     } else {
         let expected = Expected::Digest(request.digest());
@@ -155,50 +149,18 @@ fn give(
 }
 
 fn shown(request: &Request) -> Result<String, CliError> {
-    terminal::render(request, &Prompt::waiting(PATIENCE), COLUMNS).map_err(room)
-}
-
-/// Answers requests as they come, until Ctrl-C.
-fn watch(place: &Place, printer: &Printer) -> Result<u8, CliError> {
-    let mut watch = Watch::open(place).map_err(room)?;
-    if exec::tty().is_none() {
-        return Err(CliError::Usage(
-            "`watch` asks at a terminal and there is none; use `approvals list` and `approvals \
-             approve`"
-                .to_owned(),
-        ));
-    }
-    printer.note("waiting for requests; Ctrl-C ends it");
-    loop {
-        match watch.next(Duration::from_mins(1)).map_err(room)? {
-            Some(Change::Waiting(pending)) => one(place, &pending, printer),
-            Some(Change::Gone(_)) | None => {}
-        }
-    }
-}
-
-fn one(place: &Place, pending: &Pending, printer: &Printer) {
-    let Some(tty) = exec::tty() else { return };
-    let mut prompt = pending.prompt.clone();
-    prompt.patience = PATIENCE;
-    let answered = exec::terminal(tty)
-        .ask(&pending.request, &prompt)
-        .and_then(|answer| socket::answer(place, &pending.request.digest(), &answer));
-    match answered {
-        Ok(()) => printer.note("answered"),
-        Err(error) => printer.note(&format!("not answered: {error}")),
-    }
+    terminal::render(request, &Prompt::default(), COLUMNS).map_err(room)
 }
 
 fn list(place: &Place, store: &Store, all: bool, printer: &Printer) -> Result<u8, CliError> {
-    let waiting = socket::pending(place).map_err(room)?;
+    let waiting = waiting::requests(place)?;
     let asked = store.asked().map_err(room)?;
     let leases = store.list().map_err(room)?;
     let leases: Vec<_> =
         leases.iter().filter(|lease| all || lease.state == LeaseState::Holds).collect();
     if printer.is_json() {
         printer.value(&json!({
-            "waiting": waiting.iter().map(|one| request_json(&one.request)).collect::<Vec<_>>(),
+            "waiting": waiting.iter().map(request_json).collect::<Vec<_>>(),
             "asked": asked.iter().map(|one| request_json(&one.request)).collect::<Vec<_>>(),
             "answers": leases.iter().map(|lease| lease_json(lease)).collect::<Vec<_>>(),
         }));
@@ -213,7 +175,7 @@ fn list(place: &Place, store: &Store, all: bool, printer: &Printer) -> Result<u8
             printer.line(&format!("  {}  {what}", request.short_id()));
         }
     };
-    requests("waiting for an answer:", waiting.iter().map(|one| &one.request).collect());
+    requests("waiting for an answer:", waiting.iter().collect());
     requests(
         "refused because nobody could be asked:",
         asked.iter().map(|one| &one.request).collect(),
