@@ -175,6 +175,15 @@ impl Enforcement {
         Self { rule: rule.into(), status: Status::Partial(what.into()) }
     }
 
+    /// Tells whether the rule holds here, in full or in a part that somebody has seen hold.
+    pub fn is_verified(&self) -> bool {
+        match &self.status {
+            Status::Enforced => true,
+            Status::Partial(what) => !what.starts_with(crate::unverified::UNVERIFIED),
+            Status::NotEnforced => false,
+        }
+    }
+
     /// Returns the rule as not enforced.
     pub fn absent(rule: impl Into<String>) -> Self {
         Self { rule: rule.into(), status: Status::NotEnforced }

@@ -56,5 +56,6 @@ pub use plan::{
 };
 pub use probe::{Feature, Probed, probe};
 pub use program::Program;
+pub use unverified::unverified_rules;
 #[cfg(windows)]
 pub use windows::WindowsExecutor;

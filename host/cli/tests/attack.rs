@@ -41,3 +41,43 @@ fn every_profile_of_this_machine_is_attacked_and_holds() {
     let left = std::fs::read_dir(state.path().join("attack")).unwrap().count();
     assert_eq!(left, 0);
 }
+
+#[test]
+fn a_system_that_lacks_something_is_told_what_and_what_to_do_and_starts_nothing() {
+    let (state, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let run = |limit: &str, arguments: &[&str]| {
+        // In a user namespace of one's own the number of further ones can be set.
+        let line = format!("echo {limit} > /proc/sys/user/max_user_namespaces && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", &line, "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_ringfence")).args(arguments).current_dir(work.path());
+        command.env("RINGFENCE_STATE_DIR", state.path()).env("HOME", "/nonexistent");
+        command.env("RINGFENCE_CACHE_DIR", state.path().join("cache"));
+        command.output().unwrap()
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let said = text(&run("0", &["doctor"]).stdout);
+    for part in [
+        "native sandbox",
+        "`ringfence exec` will start nothing here, because this is missing: `namespaces`",
+        "fix: `namespaces`: allow unprivileged user namespaces",
+        "plugins run; this does not work: native sandbox",
+    ] {
+        assert!(said.contains(part), "`{part}` is not in\n{said}");
+    }
+    let exec = ["exec", "--approver", "none", "--commit", "none", "--", "true"];
+    let plan = run("0", &["--json", "exec", "--plan", "--", "true"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let subject = plan["subject"].as_str().unwrap();
+    let exec = [&exec[..1], &["--approve", subject], &exec[1..]].concat();
+    let refused = run("0", &exec);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    for part in ["error[sandbox::missing-feature]", "`namespaces`", "hint: allow unprivileged"] {
+        assert!(said.contains(part), "`{part}` is not in\n{said}");
+    }
+    // The twin: with namespaces the same starts.
+    assert_eq!(run("100", &exec).status.code(), Some(0));
+    let said = text(&run("100", &["doctor"]).stdout);
+    assert!(said.contains("every mechanism works"), "{said}");
+}

@@ -8,7 +8,9 @@ use ringfence_capability::{
     ArgvPattern, Capability, Grant, GrantSet, Kind, Name, Origin, PathScope, Request,
 };
 use ringfence_policy::{Answers, Explanation, Policy, ProtectedNames, Remedy, Verdict};
-use ringfence_sandbox::{PlanContext, Program, SandboxExecutor, SandboxPlan, WriteMode};
+use ringfence_sandbox::{
+    Enforcement, PlanContext, Program, SandboxExecutor, SandboxPlan, Status, WriteMode,
+};
 
 use super::toolchains::{Needed, Toolchains};
 use super::{ExecError, ExecOptions, ExecPlan};
@@ -53,8 +55,9 @@ impl Host {
         let environment = environment(&options, &needed, &verdicts.granted);
         let sandbox = self.sandbox(&verdicts.granted, &environment, &options)?;
         let executor = options.executor.clone().map_or_else(system_executor, Ok)?;
-        let notes = notes(program, &opened, &options, &needed, &sandbox);
         let enforcement = executor.enforcement(&sandbox);
+        let mut notes = notes(program, &opened, &options, &needed, &sandbox);
+        notes.extend(unheld(&enforcement));
         Ok(ExecPlan {
             program: opened,
             argv,
@@ -248,6 +251,19 @@ fn notes(
     notes
 }
 
+/// Returns what a person should know about a system that does not hold the plan for certain.
+fn unheld(enforcement: &[Enforcement]) -> Option<String> {
+    let absent = enforcement.iter().filter(|rule| rule.status == Status::NotEnforced);
+    let absent: Vec<&str> = absent.map(|rule| rule.rule.as_str()).collect();
+    let unverified = enforcement.iter().filter(|rule| !rule.is_verified()).count() - absent.len();
+    let verified = (unverified > 0)
+        .then(|| format!("nobody has verified {unverified} rules of the sandbox of this system"));
+    let held = (!absent.is_empty())
+        .then(|| format!("this system does not hold at all that {}", absent.join(", that ")));
+    let said: Vec<String> = verified.into_iter().chain(held).collect();
+    (!said.is_empty()).then(|| format!("{}; `--plan` shows each rule", said.join("; ")))
+}
+
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "another system has no sandbox")]
 fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
@@ -269,4 +285,25 @@ fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
     Err(RunError::NotOffered { capability: "exec".to_owned(), why: "this system has no sandbox" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_what_the_system_does_not_hold() {
+        let held = Enforcement::enforced("there is no network");
+        let gap = Enforcement::partial("processes are limited", "but for root");
+        assert_eq!(unheld(&[held.clone(), gap.clone()]), None);
+        let unseen = Enforcement::partial("files are read", "not verified on this system; links");
+        let absent = Enforcement::absent("memory is limited");
+        assert_eq!(
+            unheld(&[held, gap, unseen, absent]).as_deref(),
+            Some(
+                "nobody has verified 1 rules of the sandbox of this system; this system does not \
+                 hold at all that memory is limited; `--plan` shows each rule"
+            )
+        );
+    }
 }
