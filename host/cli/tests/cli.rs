@@ -103,6 +103,19 @@ fn a_tool_prints_its_result_and_nothing_else() {
 }
 
 #[test]
+fn a_log_that_was_asked_for_tells_of_a_run_that_needs_no_compiling_too() {
+    let fixture = Fixture::new();
+    let args = ["--log", "debug", "run", "add.wasm", "--input", r#"{"a":2,"b":3}"#];
+    fixture.run(&args);
+    let warm = fixture.run(&args);
+    let (out, err) = (text(&warm.stdout), text(&warm.stderr));
+    assert_eq!(out, "5\n");
+    for part in ["a plugin is ready to run", "a run starts", "a run ends"] {
+        assert!(err.contains(part), "`{part}` is not in\n{err}");
+    }
+}
+
+#[test]
 fn every_kind_of_end_has_its_exit_code() {
     let fixture = Fixture::new();
     check(

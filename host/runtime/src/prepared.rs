@@ -71,6 +71,7 @@ impl Prepared {
     ) -> Result<Self, RunError> {
         let programs = programs(host, plugin, &plan, &options);
         let grants = plan.verdicts.granted;
+        tracing::debug!(plugin = plugin.display, code = ?source, "a plugin is ready to run");
         let secrets = secrets(plugin, &grants, &options)?;
         Ok(Self {
             resources: exports::resources(&engine, pre.component()),

@@ -148,6 +148,7 @@ impl RunLog {
         let this = Self { identity: identity.clone(), log, run: run_id()?, meter, unlisted };
         let entry = this.entry("run.start").at(Target::name(what));
         this.log.append(&[entry])?;
+        tracing::debug!(run = this.run, plugin = this.identity.name(), what, "a run starts");
         Ok(this)
     }
 
@@ -207,6 +208,7 @@ impl RunLog {
         }
         let decision = if done.is_ok() { Decision::Allow } else { Decision::Forbid };
         let layer = self.identity.profile.name();
+        tracing::debug!(run = self.run, operation, how, "a run ends");
         let entry = self.entry(operation).decided(decision, layer, &Origin::BuiltIn, &how);
         let recorded = self.log.append(&[entry]);
         let done = done?;

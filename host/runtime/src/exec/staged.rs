@@ -28,17 +28,7 @@ impl Staging {
         log: &ExecLog,
         entries: &mut Vec<Entry>,
     ) -> Result<Self, ExecError> {
-        for recovered in Stage::sweep(state)? {
-            let (decision, how) = match &recovered.outcome {
-                staging::Outcome::Discarded => continue,
-                staging::Outcome::Finished => (Logged::Allow, "an interrupted commit was finished"),
-                staging::Outcome::TakenBack => {
-                    (Logged::Allow, "an interrupted commit was taken back")
-                }
-                _ => (Logged::Forbid, "an interrupted commit could not be finished or taken back"),
-            };
-            entries.push(log.judged(log.entry("exec.recovered"), decision, how));
-        }
+        entries.extend(swept(state, log)?);
         if !plan.sandbox.is_staged() {
             return Ok(Self(None));
         }
@@ -60,6 +50,22 @@ impl Staging {
         }
         Ok(Some(Staged { stage, changes, log: log.clone() }))
     }
+}
+
+/// Cleans up after runs that were killed, and returns what to write down about each.
+fn swept(state: &Path, log: &ExecLog) -> Result<Vec<Entry>, ExecError> {
+    let entry = |recovered: &staging::Recovered| {
+        let (decision, how) = match &recovered.outcome {
+            staging::Outcome::Discarded => {
+                (Logged::Allow, "what a run left that was killed was thrown away")
+            }
+            staging::Outcome::Finished => (Logged::Allow, "an interrupted commit was finished"),
+            staging::Outcome::TakenBack => (Logged::Allow, "an interrupted commit was taken back"),
+            _ => (Logged::Forbid, "an interrupted commit could not be finished or taken back"),
+        };
+        log.judged(log.entry("exec.recovered"), decision, how)
+    };
+    Ok(Stage::sweep(state)?.iter().map(entry).collect())
 }
 
 fn protected(name: &str) -> bool {
@@ -172,10 +178,14 @@ impl Host {
     /// When there is none, or its record is not sound.
     pub fn undo_exec(&self) -> Result<ExecUndo, RunError> {
         let state = self.exec_state()?;
-        Stage::sweep(&state).map_err(ExecError::from)?;
-        let undo = Undo::of(&state, self.places.workspace()).map_err(ExecError::from)?;
         let about = About::of(&ExecOptions::default());
-        Ok(ExecUndo { undo, log: ExecLog::new(about, self.log.clone(), &run_id()?) })
+        let log = ExecLog::new(about, self.log.clone(), &run_id()?);
+        let recovered = swept(&state, &log)?;
+        if !recovered.is_empty() {
+            log.append_synced(&recovered)?;
+        }
+        let undo = Undo::of(&state, self.places.workspace()).map_err(ExecError::from)?;
+        Ok(ExecUndo { undo, log })
     }
 }
 

@@ -61,6 +61,7 @@ impl Host {
         };
         entries.push(log.starts(&plan, request));
         log.append_synced(&entries)?;
+        tracing::debug!(run = log.run(), program = plan.name(), "a native program starts");
         run(plan, staging, io, &log)
     }
 
@@ -83,6 +84,7 @@ fn run(plan: ExecPlan, staging: Staging, io: ExecIo, log: &ExecLog) -> Result<Ex
         }
     };
     log.ended(target, exit, duration, network.as_ref())?;
+    tracing::debug!(run = log.run(), ?exit, ?duration, "a native program ended");
     let staged = staging.ended(log)?;
     Ok(Executed { exit, run: log.run().to_owned(), duration, network, staged })
 }
