@@ -133,7 +133,8 @@ Examples:
 const SERVE_EXAMPLES: &str = "\
 Examples:
   ringfence serve site.wasm                            on a free port of 127.0.0.1, printed as a URL
-  ringfence serve site.wasm --addr 127.0.0.1:8080 --concurrency 16";
+  ringfence serve site.wasm --addr 127.0.0.1:8080 --concurrency 16
+  ringfence serve tools --approver socket              `ringfence approvals watch` elsewhere answers";
 
 /// What a run is granted, and by whom.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -242,6 +243,9 @@ pub(crate) struct Serve {
     pub(crate) concurrency: u32,
     #[command(flatten)]
     pub(crate) grants: Grants,
+    /// Who is asked about each native program the plugin wants to run: every request may ask
+    #[arg(long, value_enum, default_value_t = ApproverKind::None, help_heading = "Policy")]
+    pub(crate) approver: ApproverKind,
 }
 
 /// Show what a plugin is and asks for, without running any of it

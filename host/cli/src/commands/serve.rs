@@ -20,7 +20,8 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
         );
         return Err(CliError::Usage(text));
     }
-    let options = flags::options(&args.grants, global)?;
+    let mut options = flags::options(&args.grants, global)?;
+    options.native = super::native::options(args.approver, global)?;
     let host = places::host(global)?.allocation(Allocation::Pooled);
     let host = host.concurrency(args.concurrency).build()?;
     let plugin = host.open(&args.plugin)?;
