@@ -15,9 +15,17 @@ mod approvals;
 mod changes;
 #[path = "exec/common.rs"]
 mod common;
+#[path = "exec/interactive.rs"]
+mod interactive;
 #[path = "exec/network.rs"]
 mod network;
 #[path = "exec/programs.rs"]
 mod programs;
+#[path = "exec/session.rs"]
+mod session;
+#[path = "exec/swaps.rs"]
+mod swaps;
 #[path = "exec/terminal.rs"]
 mod terminal;
+#[path = "exec/watch.rs"]
+mod watch;

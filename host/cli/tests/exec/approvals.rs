@@ -96,3 +96,52 @@ fn a_host_that_waits_is_answered_over_the_socket() {
         assert_eq!((done.code, done.out.as_str()), (Some(0), "ran\n"), "{}", done.err);
     });
 }
+
+/// Copies what is kept, as a backup would.
+fn copy(fixture: &Fixture, from: &str, to: &str) {
+    let state = fixture.state();
+    std::fs::create_dir_all(state.join(to)).unwrap();
+    for name in ["leases.sqlite", "leases.sqlite-wal", "leases.sqlite-shm"] {
+        let (from, to) = (state.join(from).join(name), state.join(to).join(name));
+        let _ = std::fs::remove_file(&to);
+        if from.exists() {
+            // By another name and back, so that the owner stays who it was.
+            let mut command = fixture.start("cp".as_ref());
+            assert!(command.arg("-p").args([from, to]).status().unwrap().success());
+        }
+    }
+}
+
+#[test]
+fn an_older_copy_of_the_answers_that_is_put_back_is_found() {
+    each(|fixture| {
+        let id = refused(fixture, "a");
+        let always = fixture.run(&["--json", "approvals", "approve", &id, "--always"]);
+        let value: serde_json::Value = serde_json::from_str(&always.out).unwrap();
+        let lease = value["result"]["lease"]["id"].as_str().unwrap().to_owned();
+        let again = ["exec", "--approver", "none", "--write", "direct", "--", "touch", "a"];
+        std::fs::create_dir(fixture.state().join("copy")).unwrap();
+        fixture.own(&fixture.state().join("copy")).unwrap();
+        copy(fixture, "approvals", "copy");
+        assert_eq!(fixture.run(&again).code, Some(0));
+        assert_eq!(fixture.run(&["audit", "verify"]).code, Some(0));
+
+        // It was used since.
+        copy(fixture, "copy", "approvals");
+        let verified = fixture.run(&["audit", "verify"]);
+        assert_eq!(verified.code, Some(3), "{}", verified.err);
+        verified.says(&["error[approval::behind-log]", "used 0 times, and the log says 1"]);
+
+        // It was taken back, and holds again.
+        assert_eq!(fixture.run(&["approvals", "revoke", &lease]).code, Some(0));
+        assert_eq!(fixture.run(&["audit", "verify"]).code, Some(0));
+        copy(fixture, "copy", "approvals");
+        assert_eq!(fixture.run(&again).code, Some(0), "the twin: the old yes holds");
+        let verified = fixture.run(&["--json", "audit", "verify"]);
+        let value: serde_json::Value = serde_json::from_str(&verified.out).unwrap();
+        assert_eq!((verified.code, &value["ok"]), (Some(3), &false.into()));
+        assert_eq!(value["behind"], serde_json::json!([lease]));
+        assert_eq!(fixture.run(&["approvals", "revoke", "--all"]).code, Some(0));
+        assert_eq!(fixture.run(&["audit", "verify"]).code, Some(0));
+    });
+}

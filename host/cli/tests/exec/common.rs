@@ -63,7 +63,7 @@ impl Fixture {
         self.command(&["--version"]).output().is_ok_and(|done| done.status.success())
     }
 
-    fn own(&self, path: &Path) -> std::io::Result<()> {
+    pub(crate) fn own(&self, path: &Path) -> std::io::Result<()> {
         match self.who {
             Who::Me => Ok(()),
             Who::Nobody => std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)),

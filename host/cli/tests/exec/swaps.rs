@@ -1,0 +1,96 @@
+//! What is swapped while the question stands is not what was approved. Each swap has its twin: the
+//! same without it runs.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use super::common::{Fixture, each};
+use super::session::Session;
+
+/// Makes an executable script that prints `word`, owned by who runs the command.
+fn script(fixture: &Fixture, name: &str, word: &str) {
+    fixture.write(name, &format!("#!/bin/sh\necho {word}\n"));
+    let path = fixture.work().join(name);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs `argv`, does `swap` while the question stands, says yes, and returns code and output.
+fn answered(fixture: &Fixture, argv: &[&str], swap: impl FnOnce(&Path)) -> (Option<i32>, String) {
+    let args = [&["exec", "--commit", "none", "--"], argv].concat();
+    let mut session = Session::start(fixture, &args);
+    session.until("\n> ");
+    swap(&fixture.work());
+    session.answer("\n> ", "y\n");
+    session.end()
+}
+
+#[test]
+fn a_program_that_is_swapped_while_the_question_stands_does_not_run() {
+    each(|fixture| {
+        script(fixture, "tool", "good");
+        script(fixture, "other", "bad");
+        let swap = |work: &Path| std::fs::rename(work.join("other"), work.join("tool")).unwrap();
+        let (code, seen) = answered(fixture, &["./tool"], swap);
+        assert_eq!(code, Some(3), "{seen}");
+        assert!(seen.contains("error[sandbox::program-changed]") && !seen.contains("bad\r\n"));
+        let (code, seen) = answered(fixture, &["./tool"], |_| {});
+        assert!(code == Some(0) && seen.contains("bad\r\n"), "{seen}");
+    });
+}
+
+#[test]
+fn a_program_that_is_written_over_while_the_question_stands_does_not_run() {
+    each(|fixture| {
+        script(fixture, "tool", "good");
+        let swap =
+            |work: &Path| std::fs::write(work.join("tool"), "#!/bin/sh\necho bad\n").unwrap();
+        let (code, seen) = answered(fixture, &["./tool"], swap);
+        assert_eq!(code, Some(3), "{seen}");
+        assert!(seen.contains("error[sandbox::program-changed]") && !seen.contains("bad\r\n"));
+    });
+}
+
+#[test]
+fn a_link_that_is_swapped_while_the_question_stands_leads_nowhere_new() {
+    each(|fixture| {
+        script(fixture, "first", "good");
+        script(fixture, "second", "bad");
+        symlink("first", fixture.work().join("tool")).unwrap();
+        let swap = |work: &Path| {
+            symlink("second", work.join("new")).unwrap();
+            std::fs::rename(work.join("new"), work.join("tool")).unwrap();
+        };
+        let (code, seen) = answered(fixture, &["./tool"], swap);
+        // What was opened when the question was made runs, or nothing.
+        assert!(!seen.contains("bad\r\n"), "{seen}");
+        assert!(matches!(code, Some(0 | 3)), "{seen}");
+        let (_, seen) = answered(fixture, &["./tool"], |_| {});
+        assert!(
+            seen.contains("bad\r\n"),
+            "the twin: started after the swap it is the other: {seen}"
+        );
+    });
+}
+
+#[test]
+fn a_working_directory_that_is_swapped_while_the_question_stands_is_not_left_for_another() {
+    each(|fixture| {
+        fixture.write("here/word", "good");
+        let outside = fixture.home().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("word"), "bad").unwrap();
+        fixture.own(&outside).unwrap();
+        let swap = |work: &Path| {
+            std::fs::rename(work.join("here"), work.join("away")).unwrap();
+            symlink(&outside, work.join("here")).unwrap();
+        };
+        let argv = ["sh", "-c", "cd ../here && cat word"];
+        let args = [&["exec", "--commit", "none", "--workspace", "..", "--"], &argv[..]].concat();
+        let mut session = Session::start_in(fixture, &fixture.work().join("here"), &args);
+        session.until("\n> ");
+        swap(&fixture.work());
+        session.answer("\n> ", "y\n");
+        let (code, seen) = session.end();
+        assert!(code != Some(0) && !seen.contains("bad"), "{code:?} {seen}");
+    });
+}
