@@ -22,22 +22,22 @@ pub(crate) fn convert(
     let defaults = Options {
         from: None,
         delimiter: None,
-        columns: Vec::new(),
+        columns: None,
         max_rows: None,
         output: None,
-        switches: Switches::empty(),
+        switches: None,
     };
     let options = options.unwrap_or(&defaults);
     let origin = Origin { root, source: input };
     let head = origin.head()?;
     let reading = reading(origin, options, &head)?;
     let shape = read::shape(&reading)?;
-    let kept = selected(&shape, &options.columns)?;
+    let kept = selected(&shape, options.columns.as_deref().unwrap_or_default())?;
     let writing = writing(to, options)?;
     let job = Job { reading, shape, kept, writing, max_rows: options.max_rows };
     match &options.output {
         None => job.inline(),
-        Some(path) => job.to_file(root, path, options.switches.contains(Switches::OVERWRITE)),
+        Some(path) => job.to_file(root, path, has(options, Switches::OVERWRITE)),
     }
 }
 
@@ -48,7 +48,6 @@ fn reading<'a>(
 ) -> Result<Reading<'a>, TableError> {
     let format = options.from.unwrap_or_else(|| origin.guess_format(head));
     let given = options.delimiter.map(delimiter).transpose()?;
-    let has = |switch| options.switches.contains(switch);
     Ok(Reading {
         origin,
         format,
@@ -56,14 +55,13 @@ fn reading<'a>(
             Format::Tsv => b'\t',
             _ => given.unwrap_or_else(|| guess_delimiter(head)),
         },
-        header: if has(Switches::NO_HEADER) { Header::None } else { Header::FirstRow },
-        types: if has(Switches::TEXT_ONLY) { Types::TextOnly } else { Types::Inferred },
-        lengths: if has(Switches::LENIENT) { Lengths::Any } else { Lengths::Equal },
+        header: if has(options, Switches::NO_HEADER) { Header::None } else { Header::FirstRow },
+        types: if has(options, Switches::TEXT_ONLY) { Types::TextOnly } else { Types::Inferred },
+        lengths: if has(options, Switches::LENIENT) { Lengths::Any } else { Lengths::Equal },
     })
 }
 
 fn writing(to: Format, options: &Options) -> Result<Writing, TableError> {
-    let has = |switch| options.switches.contains(switch);
     Ok(Writing {
         format: to,
         delimiter: match (to, options.delimiter) {
@@ -71,9 +69,13 @@ fn writing(to: Format, options: &Options) -> Result<Writing, TableError> {
             (_, Some(character)) => delimiter(character)?,
             _ => b',',
         },
-        header: if has(Switches::OMIT_HEADER) { Shown::No } else { Shown::Yes },
-        rows: if has(Switches::ARRAYS) { RowForm::Array } else { RowForm::Object },
+        header: if has(options, Switches::OMIT_HEADER) { Shown::No } else { Shown::Yes },
+        rows: if has(options, Switches::ARRAYS) { RowForm::Array } else { RowForm::Object },
     })
+}
+
+fn has(options: &Options, switch: Switches) -> bool {
+    options.switches.is_some_and(|switches| switches.contains(switch))
 }
 
 fn delimiter(character: char) -> Result<u8, TableError> {

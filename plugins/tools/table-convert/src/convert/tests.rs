@@ -13,10 +13,10 @@ fn options() -> Options {
     Options {
         from: None,
         delimiter: None,
-        columns: vec![],
+        columns: None,
         max_rows: None,
         output: None,
-        switches: Switches::empty(),
+        switches: None,
     }
 }
 
@@ -111,7 +111,8 @@ fn a_cell_survives_the_way_through_markdown() {
 fn options_choose_columns_types_rows_and_header() {
     let csv = "a,b,c\n1,2,3\n4,5,6\n";
     let json = |columns: &[&str], max_rows, switches| {
-        let columns = columns.iter().map(|c| (*c).to_owned()).collect();
+        let columns = Some(columns.iter().map(|c| (*c).to_owned()).collect());
+        let switches = Some(switches);
         text(csv, Format::JsonLines, &Options { columns, max_rows, switches, ..options() })
     };
     let none = Switches::empty();
@@ -137,7 +138,7 @@ fn headers_become_distinct_and_the_mark_at_the_start_is_no_part_of_them() {
 
 #[test]
 fn lenient_pads_and_drops_and_says_so() {
-    let lenient = Options { switches: Switches::LENIENT, ..options() };
+    let lenient = Options { switches: Some(Switches::LENIENT), ..options() };
     let out = run(&Source::Text("a,b\n1\n1,2,3\n".into()), Format::JsonLines, &lenient).unwrap();
     assert_eq!(out.text.as_deref(), Some("{\"a\":1}\n{\"a\":1,\"b\":2}\n"));
     assert_eq!(out.notes, ["extra values were dropped from 1 rows"]);
@@ -192,7 +193,7 @@ fn contradicting_options_are_refused() {
     let refused = |options: Options| {
         run(&Source::Text("a,b\n1,2\n".into()), Format::Csv, &options).unwrap_err().to_string()
     };
-    let columns = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let columns = |names: &[&str]| Some(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
     assert_eq!(
         refused(Options { columns: columns(&["x"]), ..options() }),
         "no column `x`; there are: a, b"
@@ -275,6 +276,7 @@ fn a_result_over_the_inline_limit_is_refused_and_a_file_is_not() {
 fn an_output_file_is_replaced_only_when_asked_and_never_left_half_written() {
     let dir = tempfile::tempdir().unwrap();
     let write = |input: &str, switches| {
+        let switches = Some(switches);
         let options = Options { output: Some("out.csv".into()), switches, ..options() };
         convert(dir.path(), &Source::Text(input.into()), Format::Csv, Some(&options))
     };
