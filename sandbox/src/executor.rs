@@ -115,11 +115,31 @@ pub trait Running: Send {
     /// Returns, once, the listener inside the sandbox that the host's proxy serves.
     fn take_listener(&mut self) -> Option<TcpListener>;
 
+    /// Returns the protected names that the program made where it writes directly. Nothing keeps it
+    /// from making them: ask when [`wait`](Self::wait) has returned, before anything of the host
+    /// acts on them.
+    ///
+    /// # Errors
+    /// [`SandboxError::TooMany`] when there is too much to look at: then nobody knows.
+    fn made_protected(&self) -> Result<MadeProtected, SandboxError> {
+        Ok(MadeProtected::default())
+    }
+
     /// Returns something that kills the run from another thread while one waits.
     ///
     /// # Errors
     /// [`SandboxError::Wait`] when the descriptor cannot be shared.
     fn killer(&self) -> Result<Box<dyn Killer>, SandboxError>;
+}
+
+/// What a program made under protected names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "both lists are to be looked at")]
+pub struct MadeProtected {
+    /// Files, directories and links with a protected name that were not there before.
+    pub names: Vec<PathBuf>,
+    /// Directories that cannot be looked into, though all could before.
+    pub unseen: Vec<PathBuf>,
 }
 
 /// Kills one run, from any thread. After the end it does nothing.

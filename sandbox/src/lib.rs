@@ -15,6 +15,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+pub mod aside;
+#[cfg(target_os = "linux")]
 pub mod attack;
 mod error;
 mod executor;
@@ -44,8 +46,8 @@ mod windows;
 
 pub use error::SandboxError;
 pub use executor::{
-    Command, Descriptor, Enforcement, Exit, Killer, Recorded, RecordingExecutor, Running,
-    SandboxExecutor, StageDirs, Status, Stdio,
+    Command, Descriptor, Enforcement, Exit, Killer, MadeProtected, Recorded, RecordingExecutor,
+    Running, SandboxExecutor, StageDirs, Status, Stdio,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{LinuxExecutor, PROXY_PORT, danger};

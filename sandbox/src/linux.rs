@@ -12,6 +12,7 @@ pub mod danger;
 mod enforce;
 mod environment;
 mod filter;
+mod helper;
 mod init;
 mod layout;
 mod prepare;

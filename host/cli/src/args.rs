@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub(crate) use exec::{
-    Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, WriteRule,
+    Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, WriteRule,
 };
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.

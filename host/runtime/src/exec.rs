@@ -11,6 +11,7 @@
 mod approve;
 mod decide;
 mod error;
+mod made;
 mod plan;
 mod plugin;
 mod proxy;
@@ -34,6 +35,7 @@ use ringfence_policy::Layer;
 use ringfence_sandbox::{Exit, Killer, ProcessLimits, SandboxExecutor, Stdio, WriteMode};
 
 pub use error::ExecError;
+pub use made::{Made, MadeRule};
 pub use plan::ExecPlan;
 pub use plugin::NativeOptions;
 pub(crate) use plugin::PluginPrograms;
@@ -62,6 +64,8 @@ pub struct ExecOptions {
     pub layers: Vec<Layer>,
     /// How the workspace is written.
     pub write: WriteMode,
+    /// What becomes of protected names that direct writes make.
+    pub made: MadeRule,
     /// Where the program starts; the workspace unless told otherwise.
     pub working_directory: Option<PathBuf>,
     /// The variables it gets, by name. One that was not granted is left out.
@@ -103,6 +107,7 @@ impl Default for ExecOptions {
             approved: Vec::new(),
             layers: Vec::new(),
             write: WriteMode::default(),
+            made: MadeRule::default(),
             working_directory: None,
             environment: BTreeMap::new(),
             limits: ProcessLimits::default(),
@@ -186,4 +191,6 @@ pub struct Executed {
     pub network: Option<ringfence_interfaces::proxy::ProxySummary>,
     /// What it wrote, when writes were staged and something changed.
     pub staged: Option<Staged>,
+    /// The protected names it made by direct writes, and what became of them.
+    pub made: Option<Made>,
 }

@@ -63,7 +63,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "replace_a_nested_repository_by_renaming_its_parent",
         title: "renames the directory above a repository and makes another in its place",
         held: &["EBUSY", "EROFS", "EACCES", "EXDEV", "not on the host"],
-        admitted: Some("a directory above one can be renamed"),
         inside: |scene, tries| {
             tries.io("away", fs::rename(scene.inside("nested"), scene.inside("moved")));
             let hooks = scene.inside("nested/.git/hooks");

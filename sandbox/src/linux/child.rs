@@ -1,6 +1,6 @@
 //! The set-up inside the new namespaces, in its order. Only system calls from here on.
 //!
-//! identity map → loopback and listener → copies of the granted mounts, restricted while still
+//! (beside it a helper makes the network: namespace, loopback and listener) identity map → copies of the granted mounts, restricted while still
 //! detached → the stage → `/proc`, while the host's is still there → a root in memory → everything
 //! attached → `pivot_root`, old root dropped → root read-only → Landlock rules → program opened and
 //! compared → limits → capabilities → `no_new_privs` → Landlock → non-dumpable → filter → init.
@@ -10,7 +10,7 @@ use super::prepared::{From, Mount, Piece, Prepared, Stage};
 use super::step::{Failed, Step};
 use super::sys::{self, Errno, process};
 use super::wire::{self, Message};
-use super::{init, rights};
+use super::{helper, init, rights};
 use libc::{O_DIRECTORY, O_PATH};
 use std::ffi::CStr;
 use std::os::fd::RawFd;
@@ -37,12 +37,14 @@ fn set_up(prepared: &mut Prepared) -> Done<(RawFd, RawFd)> {
             sys::close_range(first, last).map_err(|errno| Step::Descriptors.failed(errno))?;
         }
     }
-    map_identity(prepared)?;
-    open_network(prepared)?;
-    let ruleset = make_ruleset(prepared)?;
-    if prepared.has(Protection::Files) {
-        build_root(prepared, ruleset)?;
-    }
+    let ruleset = helper::beside(prepared, |prepared| {
+        map_identity(prepared)?;
+        let ruleset = make_ruleset(prepared)?;
+        if prepared.has(Protection::Files) {
+            build_root(prepared, ruleset)?;
+        }
+        Ok(ruleset)
+    })?;
     sys::set_host_name(b"sandbox").map_err(|errno| Step::HostName.failed(errno))?;
     let program = open_program(prepared)?;
     sys::change_dir(&prepared.working_directory)
@@ -71,18 +73,6 @@ fn map_identity(prepared: &Prepared) -> Done {
         let _ = sys::write_file(c"/proc/sys/kernel/pid_max", most);
     }
     Ok(())
-}
-
-fn open_network(prepared: &Prepared) -> Done {
-    let Some(port) = prepared.listener_port else { return Ok(()) };
-    process::raise_loopback().map_err(|errno| Step::Loopback.failed(errno))?;
-    let listen = || {
-        let listener = process::listen_on_loopback(port)?;
-        wire::tell(prepared.socket, Message::Listener, Some(listener))?;
-        sys::close(listener);
-        Ok(())
-    };
-    listen().map_err(|errno| Step::Listener.failed(errno))
 }
 
 fn make_ruleset(prepared: &Prepared) -> Done<Option<RawFd>> {

@@ -56,8 +56,8 @@ fn protected(plan: &SandboxPlan) -> Option<Enforcement> {
     Some(if direct {
         Enforcement::partial(
             rule,
-            "one that does not exist yet can be made, a directory above one can be renamed, and \
-             another hard link to a file below one can be written; staged writes hold all three",
+            "one that does not exist yet can be made, and is moved aside when the program has ended; \
+             another hard link to a file below one can be written; staged writes hold both",
         )
     } else if plan.is_staged() {
         // Inside the sandbox only the stage changes; the commit refuses these names.

@@ -38,7 +38,7 @@ const ARCH: u32 = 0xc000_00b7;
 const X32: u32 = 0x4000_0000;
 
 /// What happens to one system call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
     /// It fails with this error.
     Fails(i32),
@@ -68,34 +68,79 @@ pub(super) fn compile(surface: Surface) -> Vec<sock_filter> {
         give(KILL),
     ];
     code.extend([jump(JUMP_GREATER, rules::NEWEST, 0, 1), fail(libc::ENOSYS)]);
-    let mut rules = rules::rules(surface);
-    rules.sort_by_key(|(number, _)| *number);
-    code.extend(search(&rules));
+    code.extend(search(&ranges(rules::rules(surface))));
     code
 }
 
-/// Returns a search by halves: the kernel runs a new filter for every call number once, and the
-/// ones whose arguments matter at every call.
-fn search(rules: &[(u32, Verdict)]) -> Vec<sock_filter> {
-    /// Few enough to compare one by one.
-    const FEW: usize = 4;
-    let (left, right) = rules.split_at(rules.len() / 2);
-    let Some((first, _)) = right.first().filter(|_| rules.len() > FEW) else {
-        let mut code = Vec::new();
-        for (number, verdict) in rules {
-            let block = block(verdict);
-            let skip = u8::try_from(block.len()).unwrap_or(u8::MAX);
-            code.push(jump(JUMP_EQUAL, *number, 0, skip));
-            code.extend(block);
+/// Neighbouring numbers with one verdict.
+struct Range {
+    first: u32,
+    last: u32,
+    verdict: Verdict,
+}
+
+fn ranges(mut rules: Vec<(u32, Verdict)>) -> Vec<Range> {
+    rules.sort_by_key(|(number, _)| *number);
+    let mut ranges: Vec<Range> = Vec::with_capacity(rules.len());
+    for (number, verdict) in rules {
+        match ranges.last_mut() {
+            Some(range) if range.last + 1 == number && range.verdict == verdict => {
+                range.last = number;
+            }
+            _ => ranges.push(Range { first: number, last: number, verdict }),
         }
-        code.push(give(ALLOW));
-        return code;
+    }
+    ranges
+}
+
+/// Returns a search by halves. The kernel compiles the filter at each start, which takes longer the
+/// longer it is; then it runs it for every call number once, and at every call for the ones whose
+/// arguments matter.
+fn search(ranges: &[Range]) -> Vec<sock_filter> {
+    /// Few enough to compare one by one.
+    const FEW: usize = 8;
+    let (left, right) = ranges.split_at(ranges.len() / 2);
+    let Some(first) = right.first().filter(|_| ranges.len() > FEW) else {
+        return compare(ranges);
     };
     let (left, right) = (search(left), search(right));
     let over = u32::try_from(left.len()).unwrap_or(u32::MAX);
-    let mut code = vec![jump(JUMP_NOT_LESS, *first, 0, 1), instruction(JUMP, over, 0, 0)];
+    let mut code = vec![jump(JUMP_NOT_LESS, first.first, 0, 1), instruction(JUMP, over, 0, 0)];
     code.extend(left);
     code.extend(right);
+    code
+}
+
+/// Returns comparisons one by one, then what happens if none is met, then each verdict once.
+fn compare(ranges: &[Range]) -> Vec<sock_filter> {
+    let mut verdicts: Vec<&Verdict> = Vec::new();
+    let mut blocks = Vec::new();
+    let mut places = Vec::new();
+    for range in ranges {
+        let known = verdicts.iter().position(|verdict| **verdict == range.verdict);
+        places.push(known.unwrap_or(verdicts.len()));
+        if known.is_none() {
+            verdicts.push(&range.verdict);
+            blocks.push(block(&range.verdict));
+        }
+    }
+    let length = |range: &Range| if range.first == range.last { 1 } else { 2 };
+    let comparisons: usize = ranges.iter().map(length).sum();
+    let mut code = Vec::new();
+    for (range, place) in ranges.iter().zip(places) {
+        let before: usize = blocks[..place].iter().map(Vec::len).sum();
+        // Behind the comparisons comes one instruction that allows.
+        let start = comparisons + 1 + before;
+        let to = |from: usize| u8::try_from(start - from - 1).unwrap_or(u8::MAX);
+        if range.first == range.last {
+            code.push(jump(JUMP_EQUAL, range.first, to(code.len()), 0));
+        } else {
+            code.push(jump(JUMP_NOT_LESS, range.first, 0, 1));
+            code.push(jump(JUMP_GREATER, range.last, 0, to(code.len())));
+        }
+    }
+    code.push(give(ALLOW));
+    code.extend(blocks.into_iter().flatten());
     code
 }
 

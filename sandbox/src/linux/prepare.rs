@@ -5,14 +5,16 @@ use super::danger::{Protection, Without};
 use super::filter::{self, Surface};
 use super::layout::{Layout, Shape, text};
 use super::prepared::{Executable, From, Mount, Prepared, Ruleset, Stage, Strings, gaps};
+use super::protected::Protected;
 use super::sys::{self, ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY};
 use super::terminal::Terminal;
-use super::{PROXY_PORT, environment, protected, rights};
+use super::{PROXY_PORT, environment, rights};
 use crate::program::Image;
 use crate::{
     Access, Command, FileRule, Network, Program, SandboxError, SandboxPlan, StageDirs, Stdio,
 };
 use ringfence_capability::Profile;
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
 use std::io;
@@ -33,6 +35,7 @@ pub(super) struct Ready {
     pub(super) sources: Vec<PathBuf>,
     /// Descriptors the child inherits; the host closes them after the start.
     pub(super) held: Vec<OwnedFd>,
+    pub(super) protected: Protected,
 }
 
 /// Makes everything ready.
@@ -46,7 +49,12 @@ pub(super) fn prepare(
 ) -> Result<Ready, SandboxError> {
     check(plan, &command)?;
     let Command { program, argv, environment, stdio, stage, deadline } = command;
-    let mut layout = lay(plan, base, &program, terminal, without)?;
+    let protected = if without.has(Protection::ProtectedNames) {
+        Protected::default()
+    } else {
+        Protected::look(plan)?
+    };
+    let mut layout = lay(plan, base, &program, terminal, &protected)?;
     layout.proc(Path::new("/proc"))?;
     let (stdio, held) = connect(stdio)?;
     let mut kept: Vec<RawFd> = stdio.iter().flatten().copied().collect();
@@ -75,7 +83,7 @@ pub(super) fn prepare(
         stack: vec![0; STACK_BYTES],
         without,
     };
-    Ok(Ready { prepared, sources: layout.sources, held })
+    Ok(Ready { prepared, sources: layout.sources, held, protected })
 }
 
 fn check(plan: &SandboxPlan, command: &Command) -> Result<(), SandboxError> {
@@ -102,7 +110,7 @@ fn lay(
     base: &Base,
     program: &Program,
     terminal: Option<&Terminal>,
-    without: Without,
+    protected: &Protected,
 ) -> Result<Layout, SandboxError> {
     let mut layout = Layout::default();
     base.lay(&mut layout)?;
@@ -120,17 +128,31 @@ fn lay(
     for device in terminal.map(Terminal::devices).unwrap_or_default() {
         layout.bind_file(&device, ATTR_RDONLY | ATTR_NOSUID | ATTR_NOEXEC, rights::DEVICE, None)?;
     }
-    for rule in plan.files() {
-        lay_rule(&mut layout, plan, rule)?;
-    }
-    if !without.has(Protection::ProtectedNames) {
-        for path in protected::existing(plan)? {
-            let shape = shape(&path)?;
-            layout.bind(&path, shape, READ_ONLY, rights::READ, None)?;
-        }
-    }
+    lay_files(&mut layout, plan, protected)?;
     pin(&mut layout, plan, program)?;
     Ok(layout)
+}
+
+/// Shows what was granted. Whatever lies above comes first: it would hide what is mounted below.
+fn lay_files(
+    layout: &mut Layout,
+    plan: &SandboxPlan,
+    protected: &Protected,
+) -> Result<(), SandboxError> {
+    let written = |path: &&Path| plan.access(path) == Some(Access::Write);
+    let held = protected.above().into_iter().filter(written).map(|path| (path, None));
+    let mut files: BTreeMap<&Path, Option<&FileRule>> = held.collect();
+    files.extend(plan.files().iter().map(|rule| (rule.path.as_path(), Some(rule))));
+    for (path, rule) in files {
+        match rule {
+            Some(rule) => lay_rule(layout, plan, rule)?,
+            None => layout.bind_directory(path, WRITABLE, rights::of(Access::Write))?,
+        }
+    }
+    for path in protected.paths() {
+        layout.bind(path, shape(path)?, READ_ONLY, rights::READ, None)?;
+    }
+    Ok(())
 }
 
 fn lay_rule(layout: &mut Layout, plan: &SandboxPlan, rule: &FileRule) -> Result<(), SandboxError> {

@@ -142,21 +142,12 @@ impl Prepared {
         !self.without.has(protection)
     }
 
-    /// Returns the flags of `clone`.
-    pub(super) fn namespaces(&self) -> libc::c_int {
-        let mut flags = libc::CLONE_NEWUSER
-            | libc::CLONE_NEWNS
-            | libc::CLONE_NEWPID
-            | libc::CLONE_NEWUTS
-            | libc::CLONE_NEWCGROUP;
-        if self.has(Protection::Network) {
-            flags |= libc::CLONE_NEWNET;
-        }
-        if self.has(Protection::Ipc) {
-            flags |= libc::CLONE_NEWIPC;
-        }
-        flags
-    }
+    /// The flags of `clone`. The other namespaces are made by the helper.
+    pub(super) const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
 }
 
 /// Returns the ranges of descriptors from 3 on that leave `kept` open.

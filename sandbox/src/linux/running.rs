@@ -5,12 +5,13 @@ use super::child;
 use super::danger::{Protection, Without};
 use super::prepare::{self, Ready};
 use super::prepared::Prepared;
+use super::protected::Protected;
 use super::rights;
 use super::step::Step;
 use super::sys::{Answer, Errno, process};
 use super::terminal::Terminal;
 use super::wire::{self, Message};
-use crate::{Command, Exit, Killer, Running, SandboxError, SandboxPlan};
+use crate::{Command, Exit, Killer, MadeProtected, Running, SandboxError, SandboxPlan};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{WaitId, WaitIdOptions};
@@ -27,6 +28,7 @@ pub(super) struct LinuxRun {
     terminal: Option<Terminal>,
     deadline: Option<Instant>,
     exit: Option<Exit>,
+    protected: Protected,
 }
 
 /// The first process of a sandbox and the socket to it.
@@ -57,12 +59,12 @@ pub(super) fn start(
     let program = command.program.path().to_owned();
     let ready =
         prepare::prepare(plan, command, base, without, terminal.as_ref(), theirs.as_raw_fd())?;
-    let Ready { mut prepared, sources, held } = ready;
+    let Ready { mut prepared, sources, held, protected } = ready;
     let process = launch(&mut prepared)
         .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
     drop((theirs, held));
     let handle = Arc::new(Handle { process, socket: ours });
-    let mut run = LinuxRun { handle, listener: None, terminal, deadline, exit: None };
+    let mut run = LinuxRun { handle, listener: None, terminal, deadline, exit: None, protected };
     sweep();
     loop {
         match run.handle.hear() {
@@ -91,7 +93,7 @@ fn launch(prepared: &mut Prepared) -> Answer<OwnedFd> {
     let before = process::block_signals(process::ALL_SIGNALS)?;
     let mut descriptor = -1;
     // SAFETY: in the copy only `child::run` is called, which keeps to the rules and never returns.
-    let cloned = unsafe { process::clone_process(prepared.namespaces(), &mut descriptor) };
+    let cloned = unsafe { process::clone_process(Prepared::NAMESPACES, &mut descriptor) };
     if cloned == Ok(0) {
         child::run(prepared);
     }
@@ -256,6 +258,10 @@ impl Running for LinuxRun {
 
     fn take_listener(&mut self) -> Option<TcpListener> {
         self.listener.take()
+    }
+
+    fn made_protected(&self) -> Result<MadeProtected, SandboxError> {
+        self.protected.made()
     }
 
     fn killer(&self) -> Result<Box<dyn Killer>, SandboxError> {

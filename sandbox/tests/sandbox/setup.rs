@@ -5,8 +5,8 @@ use ringfence_capability::{
 };
 use ringfence_sandbox::danger::{Protection, Without, executor_without};
 use ringfence_sandbox::{
-    Command, Exit, LinuxExecutor, PlanContext, ProcessLimits, Program, Running, SandboxError,
-    SandboxExecutor, SandboxPlan, StageDirs, Stdio, WriteMode,
+    Command, Exit, LinuxExecutor, MadeProtected, PlanContext, ProcessLimits, Program, Running,
+    SandboxError, SandboxExecutor, SandboxPlan, StageDirs, Stdio, WriteMode,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -147,6 +147,13 @@ impl Case {
     /// Runs a line of shell.
     pub(crate) fn sh(&self, line: &str) -> Outcome {
         self.run("/bin/sh", &["sh", "-c", line])
+    }
+
+    /// Runs a line of shell and returns what it made under protected names.
+    pub(crate) fn made(&self, line: &str) -> MadeProtected {
+        let mut run = self.start("/bin/sh", &["sh", "-c", line]).unwrap();
+        assert_eq!(run.wait().unwrap(), Exit::Code(0), "{line}");
+        run.made_protected().unwrap()
     }
 
     /// Runs a Python program; `None` where there is no Python.

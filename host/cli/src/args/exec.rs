@@ -16,10 +16,11 @@ Examples:
   ringfence exec --http api.example.com -- ./fetch.sh  reads from one host, through the proxy
   ringfence exec --dir /data:ro --env CI=1 -- ./report.sh
   ringfence exec --approve sha256:… --commit all -- make   without a terminal, approved ahead
+  ringfence exec --write direct -- make                into the workspace at once
   ringfence exec undo                                  takes the last commit back
 
 Exit codes: the program's own; 128 and the signal that ended it; 124 when its time was over;
-3 when it was refused and did not run.";
+3 when it was refused and did not run, or made protected names that were moved aside.";
 
 pub(super) const APPROVALS_EXAMPLES: &str = "\
 Examples:
@@ -88,6 +89,9 @@ pub(crate) struct Exec {
     /// What becomes of staged changes
     #[arg(long, value_enum, default_value_t = CommitRule::Ask, help_heading = "Changes")]
     pub(crate) commit: CommitRule,
+    /// What becomes of protected names, such as `.git` or `.envrc`, that direct writes make
+    #[arg(long, value_enum, default_value_t = MadeArg::Ask, help_heading = "Changes")]
+    pub(crate) made_protected: MadeArg,
     /// Print what it could reach and what this system holds, and run nothing
     #[arg(long)]
     pub(crate) plan: bool,
@@ -125,7 +129,7 @@ pub(crate) enum ApproverKind {
 pub(crate) enum WriteRule {
     /// Beside it, shown and committed at the end
     Staged,
-    /// Into it at once; protected names stay read-only
+    /// Into it at once; protected names stay read-only, new ones are moved aside at the end
     Direct,
 }
 
@@ -138,6 +142,17 @@ pub(crate) enum CommitRule {
     All,
     /// Show and throw away
     None,
+}
+
+/// What becomes of protected names that direct writes make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MadeArg {
+    /// Move them aside at the end, then ask at the terminal whether to put them back
+    Ask,
+    /// Leave them as the program made them
+    Keep,
+    /// Move them aside at the end
+    Aside,
 }
 
 /// See, answer and take back what asks for your approval

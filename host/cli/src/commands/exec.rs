@@ -3,6 +3,7 @@
 mod command;
 mod commit;
 mod end;
+mod made;
 mod undo;
 
 use ringfence::approval::terminal::{TerminalApprover, Tty, quote};
@@ -35,9 +36,7 @@ pub(crate) fn exec(args: &Exec, global: &Global, printer: &Printer) -> Result<u8
     let signals = end::Signals::default();
     let io = signals.forwarded(ExecIo::inherited());
     let executed = run(&host, plan, &*approver, io)?;
-    let code = executed.exit.shell_code();
-    end::ended(executed, args, &signals, printer)?;
-    Ok(code)
+    end::ended(executed, args, &signals, printer)
 }
 
 /// Runs it. Where nobody can be asked, the error says how to approve exactly this.

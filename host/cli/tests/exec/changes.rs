@@ -74,6 +74,34 @@ fn direct_writes_are_there_at_once_and_protected_names_hold() {
 }
 
 #[test]
+fn a_protected_name_that_direct_writes_made_is_moved_aside() {
+    each(|fixture| {
+        fixture.write("sub/file", "text\n");
+        let script =
+            "mkdir -p sub/.git; echo run > sub/.git/config; echo a > file; echo b > .envrc";
+        let done = fixture.sh(&["--write", "direct", "--made-protected", "aside"], script, 3);
+        done.says(&["is moved aside", ".envrc → .envrc.moved-aside-", "sub/.git → "]);
+        assert!(fixture.read(".envrc").is_none() && fixture.read("sub/.git/config").is_none());
+        let names = fixture.names();
+        let aside = names.iter().find(|name| name.starts_with(".envrc.moved-aside-")).unwrap();
+        assert_eq!(fixture.read(aside).as_deref(), Some("b\n"));
+        assert_eq!(fixture.read("file").as_deref(), Some("a\n"));
+        assert!(fixture.operations().contains(&"exec.made-protected".to_owned()));
+    });
+}
+
+/// The same with the protection off.
+#[test]
+fn a_protected_name_that_direct_writes_made_stays_when_that_was_said() {
+    each(|fixture| {
+        let flags = ["--write", "direct", "--made-protected", "keep"];
+        let done = fixture.sh(&flags, "echo b > .envrc", 0);
+        done.says(&["are kept, as you said"]);
+        assert_eq!(fixture.names(), [".envrc"]);
+    });
+}
+
+#[test]
 fn a_directory_outside_is_there_only_when_it_is_named() {
     each(|fixture| {
         let outside = fixture.home().join("outside");

@@ -7,11 +7,11 @@ use std::time::Instant;
 use ringfence_approval::Approver;
 use ringfence_interfaces::http::HttpRules;
 use ringfence_interfaces::proxy::ProxySummary;
-use ringfence_sandbox::{Command, Exit, Network};
+use ringfence_sandbox::{Command, Exit, MadeProtected, Network, SandboxError};
 
 use super::proxy::{Rules, Serving};
 use super::record::{About, ExecLog};
-use super::{ExecError, ExecIo, ExecPlan, Executed, approve, record};
+use super::{ExecError, ExecIo, ExecPlan, Executed, approve, made, record};
 use crate::record::run_id;
 use crate::{Host, RunError, attacked};
 
@@ -72,10 +72,16 @@ impl Host {
 
 /// Starts the program and waits. Everything from here on is what was approved.
 fn run(plan: ExecPlan, staging: Staging, io: ExecIo, log: &ExecLog) -> Result<Executed, RunError> {
-    let (began, target) = (Instant::now(), record::target(&plan));
+    let (began, target, rule) = (Instant::now(), record::target(&plan), plan.options.made);
     let done = started(plan, &staging, io, log);
     let duration = began.elapsed();
-    let (exit, network) = match done {
+    let (ended, found) = match done {
+        Ok((ended, found)) => (ended, Some(found)),
+        Err(error) => (Err(error), None),
+    };
+    // First of all: the host may act on these names at any moment.
+    let made = found.map(|found| made::settle(found, rule, log)).transpose();
+    let (exit, network) = match ended {
         Ok(done) => done,
         Err(error) => {
             let error = RunError::from(error);
@@ -86,15 +92,19 @@ fn run(plan: ExecPlan, staging: Staging, io: ExecIo, log: &ExecLog) -> Result<Ex
     log.ended(target, exit, duration, network.as_ref())?;
     tracing::debug!(run = log.run(), ?exit, ?duration, "a native program ended");
     let staged = staging.ended(log)?;
-    Ok(Executed { exit, run: log.run().to_owned(), duration, network, staged })
+    let made = made?.flatten();
+    Ok(Executed { exit, run: log.run().to_owned(), duration, network, staged, made })
 }
+
+/// How it ended, and what it made under protected names.
+type Ended = (Result<(Exit, Option<ProxySummary>), ExecError>, Result<MadeProtected, SandboxError>);
 
 fn started(
     plan: ExecPlan,
     staging: &Staging,
     io: ExecIo,
     log: &ExecLog,
-) -> Result<(Exit, Option<ProxySummary>), ExecError> {
+) -> Result<Ended, ExecError> {
     let ExecPlan { program, argv, environment, sandbox, executor, options, .. } = plan;
     let command = Command {
         program,
@@ -120,6 +130,12 @@ fn started(
         started(running.killer()?);
     }
     let exit = running.wait();
+    let made = running.made_protected();
     let network = serving.map(Serving::stop).transpose();
-    Ok((exit?, network?))
+    let ended = match (exit, network) {
+        (Ok(exit), Ok(network)) => Ok((exit, network)),
+        (Err(error), _) => Err(error.into()),
+        (_, Err(error)) => Err(error),
+    };
+    Ok((ended, made))
 }

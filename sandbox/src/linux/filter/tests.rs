@@ -53,6 +53,33 @@ fn check(surface: Surface, number: i64, arguments: [u64; 6], expected: u32) {
 }
 
 #[test]
+fn every_number_gets_the_answer_of_its_rule() {
+    for surface in [CLOSED, OPEN] {
+        let (rules, code) = (rules::rules(surface), compile(surface));
+        for number in 0..=rules::NEWEST {
+            let answer = run(&code, ARCH, number.into(), [0; 6]);
+            match rules.iter().find(|(ruled, _)| *ruled == number) {
+                None => assert_eq!(answer, ALLOW, "call {number} under {surface:?}"),
+                Some((_, Verdict::Fails(errno))) => {
+                    assert_eq!(Ok(answer), u32::try_from(*errno).map(|errno| ERRNO | errno));
+                }
+                Some((_, verdict)) => {
+                    let alone = run(&block(verdict), ARCH, number.into(), [0; 6]);
+                    assert_eq!(answer, alone, "call {number} under {surface:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The kernel compiles it at every start.
+#[test]
+fn the_filter_stays_short() {
+    let (closed, open) = (compile(CLOSED).len(), compile(OPEN).len());
+    assert!(closed <= 220 && open <= 220, "{closed} and {open} instructions");
+}
+
+#[test]
 fn every_refused_call_gets_its_answer() {
     let none = [0; 6];
     check(CLOSED, libc::SYS_ptrace, none, EPERM);

@@ -1,6 +1,6 @@
 //! System calls about processes, signals, terminals and sockets; the same rules as in the parent.
 
-use super::{Answer, Errno, address, answer, call, descriptor, plain, text};
+use super::{Answer, Errno, address, call, descriptor, plain, text};
 use libc::{c_int, c_long, c_void};
 use std::ffi::c_char;
 use std::os::fd::RawFd;
@@ -34,14 +34,62 @@ pub(in crate::linux) unsafe fn spawn_sharing(
     argument: *mut c_void,
     stack: &mut [u8],
 ) -> Answer<i32> {
-    let top = stack.as_mut_ptr_range().end;
-    // The stack pointer must be a multiple of 16 where a function is entered.
-    let top = top.wrapping_sub(top.addr() % 16);
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the stack belongs to the child alone; `CLONE_VFORK` keeps this thread, and so
     // everything `argument` points at, in place until the child is done with the memory.
+    unsafe { spawn(run, argument, stack, flags) }
+}
+
+/// Starts `run` on `stack` in a child that shares this memory and these descriptors, and goes on
+/// beside it. The child is collected with [`wait_helper`].
+///
+/// # Safety
+/// As for [`spawn_sharing`]; and until the child is collected, `stack` and what `argument` points at
+/// stay where they are and nobody else touches them.
+pub(in crate::linux) unsafe fn spawn_beside(
+    run: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+    stack: &mut [u8],
+) -> Answer<i32> {
+    // SAFETY: the caller vouches for all of it.
+    unsafe { spawn(run, argument, stack, libc::CLONE_VM | libc::CLONE_FILES) }
+}
+
+/// # Safety
+/// `flags` share memory, and the caller keeps to the rules of the two functions above.
+unsafe fn spawn(
+    run: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+    stack: &mut [u8],
+    flags: c_int,
+) -> Answer<i32> {
+    let top = stack.as_mut_ptr_range().end;
+    // The stack pointer must be a multiple of 16 where a function is entered.
+    let top = top.wrapping_sub(top.addr() % 16);
+    // SAFETY: the caller vouches for stack, function and argument.
     let pid = unsafe { libc::clone(run, top.cast(), flags, argument) };
-    answer(pid.into()).map(descriptor)
+    if pid < 0 { Err(super::last()) } else { Ok(pid) }
+}
+
+/// Waits until a child of [`spawn_beside`] has ended.
+pub(in crate::linux) fn wait_helper(pid: i32) -> Answer {
+    let all = c_long::from(libc::__WALL);
+    loop {
+        match plain(libc::SYS_wait4, [pid.into(), 0, all, 0, 0]) {
+            Err(Errno(libc::EINTR)) => {}
+            waited => return waited.map(drop),
+        }
+    }
+}
+
+/// Gives this process namespaces of its own.
+pub(in crate::linux) fn unshare(namespaces: c_int) -> Answer {
+    plain(libc::SYS_unshare, [namespaces.into(), 0, 0, 0, 0]).map(drop)
+}
+
+/// Enters the namespace behind a descriptor.
+pub(in crate::linux) fn enter(namespace: RawFd, kind: c_int) -> Answer {
+    plain(libc::SYS_setns, [namespace.into(), kind.into(), 0, 0, 0]).map(drop)
 }
 
 /// Executes an open file. Returns only when that failed.

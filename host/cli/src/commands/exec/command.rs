@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use ringfence::approval::terminal::Tty;
 use ringfence::sandbox::{Baseline, ProcessLimits, WriteMode};
-use ringfence::{Digest, ExecOptions, Limit, Limits};
+use ringfence::{Digest, ExecOptions, Limit, Limits, MadeRule};
 
-use crate::args::{Exec, Global, Grants, WriteRule};
+use crate::args::{Exec, Global, Grants, MadeArg, WriteRule};
 use crate::error::CliError;
 use crate::flags;
 
@@ -79,6 +79,10 @@ pub(super) fn options(args: &Exec, global: &Global) -> Result<ExecOptions, CliEr
         write: match args.write {
             WriteRule::Staged => WriteMode::Staged,
             WriteRule::Direct => WriteMode::Direct,
+        },
+        made: match args.made_protected {
+            MadeArg::Ask | MadeArg::Aside => MadeRule::MoveAside,
+            MadeArg::Keep => MadeRule::Keep,
         },
         working_directory: working_directory(global),
         environment,

@@ -6,7 +6,7 @@ use ringfence::sandbox::{Exit, Killer};
 use ringfence::{ExecIo, Executed};
 use serde_json::{Value, json};
 
-use super::commit;
+use super::{commit, made};
 use crate::args::Exec;
 use crate::error::CliError;
 use crate::print::Printer;
@@ -131,19 +131,24 @@ async fn next(signal: &mut Option<(i32, tokio::signal::unix::Signal)>) -> Option
 #[cfg(not(unix))]
 fn listen(_: Signals) {}
 
-/// Shows how it ended and decides about what it wrote.
+/// Shows how it ended, decides about what it wrote, and returns the exit code.
 pub(super) fn ended(
     executed: Executed,
     args: &Exec,
     signals: &Signals,
     printer: &Printer,
-) -> Result<(), CliError> {
+) -> Result<u8, CliError> {
     signals.idle();
     let (exit, network) = (executed.exit, executed.network);
     if exit == Exit::TimedOut {
         printer.note("ringfence: its time was over, so it was killed");
     }
     let (run, duration) = (executed.run, executed.duration);
+    let protected = match executed.made {
+        Some(made) => made::decide(made, args.made_protected, signals, printer)?,
+        None => made::Decided::default(),
+    };
+    let code = protected.code(exit.shell_code());
     let changes = match executed.staged {
         Some(staged) => commit::decide(staged, args.commit, signals, printer)?,
         None => Value::Null,
@@ -154,10 +159,11 @@ pub(super) fn ended(
         printer.note(
             &json!({
                 "run": run,
-                "exit-code": exit.shell_code(),
+                "exit-code": code,
                 "duration-ms": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
                 "network": network,
                 "changes": changes,
+                "made-protected": protected.json,
             })
             .to_string(),
         );
@@ -167,5 +173,5 @@ pub(super) fn ended(
             "ringfence: {refused} network requests were refused; `ringfence audit show --run {run}` shows them"
         ));
     }
-    Ok(())
+    Ok(code)
 }
