@@ -49,12 +49,6 @@ pub enum BundleError {
         /// What it is instead.
         found: Found,
     },
-    /// A packed bundle, which this version does not read.
-    #[error("`{path}` is a packed bundle: bundles (.rfz) are not readable by this version")]
-    Packed {
-        /// The path, as the operator named it.
-        path: String,
-    },
     /// A directory without a manifest.
     #[error("the directory `{path}` has no `plugin.toml`")]
     NoManifest {
@@ -122,7 +116,6 @@ impl Diagnostic for BundleError {
             Self::NotPlain { .. } => "bundle::not-plain-file",
             Self::TooLarge { .. } => "bundle::too-large",
             Self::WrongKind { .. } => "bundle::wrong-kind",
-            Self::Packed { .. } => "bundle::packed",
             Self::NoManifest { .. } => "bundle::no-manifest",
             Self::NoComponent { .. } => "bundle::no-component",
             Self::Manifest { .. } => "bundle::manifest",
@@ -140,7 +133,7 @@ impl Diagnostic for BundleError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotFound { .. } => {
-                "name a plugin directory, a component (`.wasm`) or a WASI 0.1 module".to_owned()
+                "name a bundle (`.rfz`), a plugin directory or a component (`.wasm`)".to_owned()
             }
             Self::Unreadable { .. } | Self::TooComplex { .. } => return None,
             Self::NotPlain { .. } => "name the plain file itself".to_owned(),
@@ -151,7 +144,6 @@ impl Diagnostic for BundleError {
                 "build it optimised and stripped of debug information".to_owned()
             }
             Self::WrongKind { found, .. } => found.advice().to_owned(),
-            Self::Packed { .. } => "unpack it with `tar xf` and name the directory".to_owned(),
             Self::NoManifest { .. } => {
                 "write a `plugin.toml`, or name the `.wasm` file to run it without requests"
                     .to_owned()

@@ -152,9 +152,6 @@ pub fn open(dir: &Dir, name: &str, display: &str) -> Result<Plugin, BundleError>
         let plugin_dir = read::subdirectory(dir, name, display)?;
         return open_directory(&plugin_dir, display);
     }
-    if has_ending(name, ".rfz") {
-        return Err(BundleError::Packed { path: display.to_owned() });
-    }
     let (component, encoding) = read_component(dir, name, display)?;
     let form = match encoding {
         Encoding::Component => Form::BareComponent,

@@ -1,11 +1,15 @@
 //! The arguments, with the help a person reads.
 
+mod bundle;
 mod exec;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub(crate) use bundle::{
+    Keys, KeysCommand, Pack, Protect, Sign, Trust, TrustCommand, TrustLimits, Verify,
+};
 pub(crate) use exec::{
     Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, WriteRule,
 };
@@ -90,6 +94,21 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Show what a plugin would be granted under a profile, and the rule behind each decision
     Explain(Explain),
+    /// Pack a plugin directory into one file (.rfz), signed or not
+    #[command(after_help = bundle::PACK_EXAMPLES)]
+    Pack(Pack),
+    /// Sign a bundle
+    #[command(after_help = bundle::SIGN_EXAMPLES)]
+    Sign(Sign),
+    /// Check who signed a bundle and that every file is the listed one
+    #[command(after_help = bundle::VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// Make and keep the keys you sign with
+    #[command(after_help = bundle::KEYS_EXAMPLES)]
+    Keys(Keys),
+    /// Say whose signatures count, and how far
+    #[command(after_help = bundle::TRUST_EXAMPLES)]
+    Trust(Trust),
     /// Run a native program in an OS sandbox, after you approved exactly that
     #[command(after_help = exec::EXEC_EXAMPLES)]
     Exec(Exec),
@@ -195,7 +214,7 @@ pub(crate) struct Grants {
 /// Run a plugin: a command with its arguments, or a tool with JSON input
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
-    /// Directory with a plugin.toml, or a .wasm file
+    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
     pub(crate) plugin: PathBuf,
     /// JSON for a tool: the text itself, `@FILE`, or `-` for standard input
     #[arg(short, long, value_name = "JSON")]
@@ -213,7 +232,7 @@ pub(crate) struct Run {
 /// Call one function of a plugin with JSON
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Call {
-    /// Directory with a plugin.toml, or a .wasm file
+    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
     pub(crate) plugin: PathBuf,
     /// The function; can be left out when there is one
     pub(crate) function: Option<String>,
@@ -233,7 +252,7 @@ pub(crate) struct Call {
 /// Serve HTTP with a plugin that exports a wasi:http handler
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
-    /// Directory with a plugin.toml, or a .wasm file
+    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
     pub(crate) plugin: PathBuf,
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -251,7 +270,7 @@ pub(crate) struct Serve {
 /// Show what a plugin is and asks for, without running any of it
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
-    /// Directory with a plugin.toml, or a .wasm file
+    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
     pub(crate) plugin: PathBuf,
     /// Show the JSON schema of every function
     #[arg(long)]
@@ -261,7 +280,7 @@ pub(crate) struct Inspect {
 /// Show what a plugin would be granted under a profile, and the rule behind each decision
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
-    /// Directory with a plugin.toml, or a .wasm file
+    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
     pub(crate) plugin: PathBuf,
     #[command(flatten)]
     pub(crate) grants: Grants,

@@ -8,10 +8,15 @@ mod doctor;
 mod exec;
 mod explain;
 mod inspect;
+mod keys;
 mod native;
+mod pack;
 mod policy;
 mod run;
 mod serve;
+mod sign;
+mod trust;
+mod verify;
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
@@ -24,8 +29,13 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Run(run) => run::run(&run, global, printer),
         Command::Call(call) => run::call(&call, global, printer),
         Command::Serve(serve) => serve::serve(&serve, global, printer),
-        Command::Inspect(inspect) => inspect::inspect(&inspect, printer),
+        Command::Inspect(inspect) => inspect::inspect(&inspect, global, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),
+        Command::Pack(pack) => pack::pack(&pack, printer),
+        Command::Sign(sign) => sign::sign(&sign, printer),
+        Command::Verify(verify) => verify::verify(&verify, global, printer),
+        Command::Keys(keys) => keys::keys(keys.command, printer),
+        Command::Trust(trust) => trust::trust(trust.command, global, printer),
         Command::Exec(exec) => exec::exec(&exec, global, printer),
         Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),

@@ -13,6 +13,10 @@ pub(crate) enum CliError {
     NoHome,
     /// A file cannot be read.
     File { what: &'static str, path: String, source: std::io::Error },
+    /// A file cannot be written.
+    Write { what: &'static str, path: String, source: std::io::Error },
+    /// Something was not done, because it is not trusted or nobody said yes.
+    Refused(String),
     /// A result cannot be written where it belongs.
     Output(std::io::Error),
     /// A room says no.
@@ -22,11 +26,14 @@ pub(crate) enum CliError {
 impl std::fmt::Display for CliError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(text) | Self::Arguments { text, .. } => f.write_str(text),
+            Self::Usage(text) | Self::Refused(text) | Self::Arguments { text, .. } => {
+                f.write_str(text)
+            }
             Self::NoHome => f.write_str(
                 "neither `XDG_CONFIG_HOME` nor `HOME` names a directory, so your policy cannot be looked for",
             ),
             Self::File { what, path, .. } => write!(f, "the {what} `{path}` cannot be read"),
+            Self::Write { what, path, .. } => write!(f, "the {what} `{path}` cannot be written"),
             Self::Output(_) => f.write_str("standard output cannot be written"),
             Self::Room(error) => error.fmt(f),
         }
@@ -36,8 +43,10 @@ impl std::fmt::Display for CliError {
 impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Usage(_) | Self::Arguments { .. } | Self::NoHome => None,
-            Self::File { source, .. } | Self::Output(source) => Some(source),
+            Self::Usage(_) | Self::Refused(_) | Self::Arguments { .. } | Self::NoHome => None,
+            Self::File { source, .. } | Self::Write { source, .. } | Self::Output(source) => {
+                Some(source)
+            }
             Self::Room(error) => error.source(),
         }
     }
@@ -49,6 +58,8 @@ impl Diagnostic for CliError {
             Self::Usage(_) | Self::Arguments { .. } => "cli::usage",
             Self::NoHome => "cli::no-home",
             Self::File { .. } => "cli::file",
+            Self::Write { .. } => "cli::write",
+            Self::Refused(_) => "cli::refused",
             Self::Output(_) => "cli::output",
             Self::Room(error) => error.code(),
         }
@@ -56,9 +67,12 @@ impl Diagnostic for CliError {
 
     fn class(&self) -> Class {
         match self {
-            Self::Usage(_) | Self::Arguments { .. } | Self::NoHome | Self::File { .. } => {
-                Class::BadInput
-            }
+            Self::Usage(_)
+            | Self::Arguments { .. }
+            | Self::NoHome
+            | Self::File { .. }
+            | Self::Write { .. } => Class::BadInput,
+            Self::Refused(_) => Class::Refused,
             Self::Output(_) => Class::Internal,
             Self::Room(error) => error.class(),
         }
@@ -66,7 +80,11 @@ impl Diagnostic for CliError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Usage(_) => None,
+            Self::Usage(_) | Self::Refused(_) => None,
+            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Some("it is there already: move it away, or name another file".to_owned())
+            }
+            Self::Write { .. } => Some("check that its directory exists and is yours".to_owned()),
             Self::Arguments { hint, .. } => hint.clone(),
             Self::NoHome => Some(
                 "set `HOME` to your home directory; an empty one means no policy of yours"
@@ -93,11 +111,25 @@ impl From<ringfence_policy::PolicyError> for CliError {
     }
 }
 
-impl From<ringfence_bundle::BundleError> for CliError {
-    fn from(error: ringfence_bundle::BundleError) -> Self {
-        Self::Room(Box::new(error))
-    }
+/// Errors of rooms that end a command as they are.
+macro_rules! from_rooms {
+    ($($error:ty),+ $(,)?) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::Room(Box::new(error))
+            }
+        })+
+    };
 }
+
+from_rooms!(
+    ringfence_audit::AuditError,
+    ringfence_bundle::BundleError,
+    ringfence_bundle::archive::ArchiveError,
+    ringfence::trust::KeyError,
+    ringfence::trust::StoreError,
+    ringfence::trust::TrustError,
+);
 
 impl From<ringfence_capability::ParseError> for CliError {
     fn from(error: ringfence_capability::ParseError) -> Self {

@@ -9,8 +9,10 @@
 mod args;
 mod commands;
 mod error;
+mod files;
 mod flags;
 mod json;
+mod passphrase;
 mod places;
 mod print;
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ringfence::trust::{LayerKind as TrustKind, MAX_TRUST_BYTES, TrustLayer, TrustStore};
 use ringfence::{Host, HostBuilder};
 use ringfence_policy::{Layer, LayerKind};
 
@@ -57,23 +58,73 @@ pub(crate) fn policies(global: &Global) -> Result<Vec<Layer>, CliError> {
     ];
     let mut layers = Vec::new();
     for (kind, path) in places {
-        match std::fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            // A file, or a link to one, where the directory of the policy should be.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotADirectory
-                    && kind != LayerKind::Workspace => {}
-            // Whoever wrote the workspace chose what this is: a pipe would wait for ever when opened,
-            // a link would have any file read as a policy.
-            Ok(found) if kind == LayerKind::Workspace && !found.is_file() => {
-                let path = path.display();
-                return Err(CliError::Usage(format!("the policy `{path}` is not a plain file")));
-            }
-            // Anything else, a file that may not be read included, ends the command: fail closed.
-            _ => layers.push(policy(kind, &path)?),
+        if there(kind, &path, "policy")? {
+            layers.push(policy(kind, &path)?);
         }
     }
     Ok(layers)
+}
+
+/// Tells whether the file of a layer is there and has to be read.
+fn there(kind: LayerKind, path: &Path, what: &str) -> Result<bool, CliError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        // A file, or a link to one, where the directory of the layer should be.
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotADirectory
+                && kind != LayerKind::Workspace =>
+        {
+            Ok(false)
+        }
+        // Whoever wrote the workspace chose what this is: a pipe would wait for ever when opened, a
+        // link would have any file read.
+        Ok(found) if kind == LayerKind::Workspace && !found.is_file() => {
+            let path = path.display();
+            Err(CliError::Usage(format!("the {what} `{path}` is not a plain file")))
+        }
+        // Anything else, a file that may not be read included, ends the command: fail closed.
+        _ => Ok(true),
+    }
+}
+
+/// Returns the trust stores that exist: the machine's, the user's, the workspace's.
+pub(crate) fn trust_layers(global: &Global) -> Result<Vec<TrustLayer>, CliError> {
+    let places = [
+        (LayerKind::Host, TrustKind::Host, PathBuf::from("/etc/ringfence/trust.toml")),
+        (LayerKind::User, TrustKind::User, user_trust()?),
+        (
+            LayerKind::Workspace,
+            TrustKind::Workspace,
+            global.workspace.join(".ringfence/trust.toml"),
+        ),
+    ];
+    let mut layers = Vec::new();
+    for (kind, trust, path) in places {
+        if there(kind, &path, "trust store")? {
+            let display = path.display().to_string();
+            let text = String::from_utf8(read(&path, "trust store", MAX_TRUST_BYTES)?);
+            let text = text.map_err(|_| {
+                CliError::Usage(format!("the trust store `{display}` is not UTF-8 text"))
+            })?;
+            layers.push(TrustLayer::parse(trust, &display, &text)?);
+        }
+    }
+    Ok(layers)
+}
+
+/// Returns what all trust stores say together.
+pub(crate) fn trust(global: &Global) -> Result<TrustStore, CliError> {
+    Ok(TrustStore::new(trust_layers(global)?)?)
+}
+
+/// Returns the user's own trust store.
+pub(crate) fn user_trust() -> Result<PathBuf, CliError> {
+    Ok(user_base("XDG_CONFIG_HOME", ".config").ok_or(CliError::NoHome)?.join("trust.toml"))
+}
+
+/// Returns the directory the user's secret keys are in.
+pub(crate) fn keys() -> Result<PathBuf, CliError> {
+    Ok(user_base("XDG_CONFIG_HOME", ".config").ok_or(CliError::NoHome)?.join("keys"))
 }
 
 /// Reads one policy file.
@@ -92,7 +143,7 @@ pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>
     let fail = |source| CliError::File { what, path: display.clone(), source };
     // Opening a pipe would wait until somebody writes to it.
     let kind = std::fs::metadata(path).map_err(fail)?;
-    if what == "policy" && !kind.is_file() {
+    if matches!(what, "policy" | "trust store") && !kind.is_file() {
         return Err(CliError::Usage(format!("the {what} `{display}` is not a plain file")));
     }
     let file = std::fs::File::open(path).map_err(fail)?;
@@ -106,7 +157,7 @@ pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>
 
 /// Returns a builder for the host these arguments describe.
 pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
-    let mut builder = Host::builder().workspace(&global.workspace);
+    let mut builder = Host::builder().workspace(&global.workspace).trust(trust(global)?);
     for layer in policies(global)? {
         builder = builder.layer(layer);
     }
@@ -118,7 +169,7 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
         }
     }
     if let Some(path) = user_base("XDG_CONFIG_HOME", ".config") {
-        builder = builder.keeps(path);
+        builder = builder.hides(path.join("keys")).keeps(path);
     }
     builder = builder.state(state(global)?);
     Ok(match cache(global)? {

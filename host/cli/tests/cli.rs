@@ -230,7 +230,7 @@ fn what_is_no_plugin_is_told_apart() {
         ("cut.wasm", &["error["]),
         ("random.wasm", &["error[bundle::wrong-kind]"]),
         ("elf.wasm", &["error[bundle::wrong-kind]"]),
-        ("packed.rfz", &["error[bundle::packed]"]),
+        ("packed.rfz", &["error[bundle::not-a-bundle]"]),
         ("dir", &["error[bundle::no-manifest]"]),
         ("bad", &["bad/plugin.toml:5", "colour"]),
     ] {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ringfence_capability::Limits;
 use ringfence_engine::{Allocation, AotCache, EngineOptions};
 use ringfence_policy::Layer;
+use ringfence_trust::TrustStore;
 
 use crate::host::Engines;
 use crate::places::{Own, Places};
@@ -25,6 +26,7 @@ pub struct HostBuilder {
     kept: Vec<PathBuf>,
     hidden: Vec<PathBuf>,
     layers: Vec<Layer>,
+    trust: TrustStore,
     limits: Limits,
     allocation: Allocation,
     concurrency: Option<u32>,
@@ -79,6 +81,14 @@ impl HostBuilder {
     #[must_use]
     pub fn layer(mut self, layer: Layer) -> Self {
         self.layers.push(layer);
+        self
+    }
+
+    /// Sets the keys that may sign bundles, and how far each is trusted. Without it nobody is: a signed
+    /// bundle is refused.
+    #[must_use]
+    pub fn trust(mut self, store: TrustStore) -> Self {
+        self.trust = store;
         self
     }
 
@@ -149,6 +159,7 @@ impl HostBuilder {
             layers: self.layers,
             limits: self.limits,
             log,
+            trust: Arc::new(self.trust),
         })
     }
 }

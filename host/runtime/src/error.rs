@@ -1,11 +1,13 @@
 //! Everything that can end a run early, each kind told by the room it comes from.
 
 use ringfence_bundle::BundleError;
+use ringfence_bundle::archive::ArchiveError;
 use ringfence_capability::{Class, Diagnostic};
 use ringfence_engine::EngineError;
 use ringfence_engine::value::ValueError;
 use ringfence_interfaces::LinkError;
 use ringfence_policy::PolicyError;
+use ringfence_trust::TrustError;
 
 /// Why a plugin was not run, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +15,13 @@ use ringfence_policy::PolicyError;
 pub enum RunError {
     /// The plugin cannot be opened.
     #[error(transparent)]
-    Bundle(#[from] BundleError),
+    Bundle(BundleError),
+    /// The bundle is refused: it is not what it should be.
+    #[error(transparent)]
+    Archive(Box<ArchiveError>),
+    /// Who made the bundle is not trusted, or a signature does not hold.
+    #[error(transparent)]
+    Trust(Box<TrustError>),
     /// Policy refused a required request, or cannot be read.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -132,6 +140,8 @@ impl RunError {
     fn inner(&self) -> Option<&dyn Diagnostic> {
         match self {
             Self::Bundle(error) => Some(error),
+            Self::Archive(error) => Some(&**error),
+            Self::Trust(error) => Some(&**error),
             Self::Policy(error) => Some(error),
             Self::Link(error) => Some(error),
             Self::Directory(error) => Some(error),

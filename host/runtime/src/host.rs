@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ringfence_bundle::inspect::{Function, inspect};
-use ringfence_bundle::{Encoding, Plugin, adapt};
+use ringfence_bundle::{Encoding, adapt};
 use ringfence_capability::{
     Capability, Fidelity, Kind, Limits, Necessity, Origin, Profile, Request,
 };
@@ -13,14 +13,13 @@ use ringfence_engine::{AotCache, CacheStats, Engine, EngineOptions, Loaded};
 use ringfence_interfaces::fs::FsRoots;
 use ringfence_interfaces::{LinkPlan, covers, link};
 use ringfence_policy::{Answers, Layer, Policy, Verdicts};
+use ringfence_trust::TrustStore;
 
-use crate::places::{self, Places};
+use crate::places::Places;
+use crate::plugin;
 use crate::prepared::{self, Prepared};
 use crate::record::{Identity, Log};
-use crate::{Export, HostBuilder, RunError, RunOptions, exports, unused};
-
-/// The most a plugin gets that nobody vouched for.
-const UNSIGNED: Profile = Profile::ReadOnly;
+use crate::{Export, HostBuilder, Inspected, Plugin, RunError, RunOptions, exports, unused};
 
 /// Opens and runs plugins. One host serves many runs at once; share it behind an `Arc` or clone it.
 #[derive(Clone)]
@@ -31,6 +30,7 @@ pub struct Host {
     pub(crate) layers: Vec<Layer>,
     pub(crate) limits: Limits,
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) trust: Arc<TrustStore>,
 }
 
 /// What was decided about a plugin before anything of it runs.
@@ -43,8 +43,10 @@ pub struct Plan {
     pub verdicts: Verdicts,
     /// The limits the run gets.
     pub limits: Limits,
-    /// What caps the plugin beside the profile, such as `unsigned`.
+    /// What caps the plugin beside the profile, by what is known about who made it.
     pub cap: Option<Profile>,
+    /// Why it is capped there, such as `unsigned`.
+    pub cap_reason: String,
 }
 
 impl Host {
@@ -53,20 +55,24 @@ impl Host {
         HostBuilder::default()
     }
 
-    /// Opens the plugin at `path`: a directory with a manifest, or a `.wasm` file. Nothing of it runs.
+    /// Opens the plugin at `path`: a bundle (`.rfz`, or a directory with a `SHA256SUMS`), a directory
+    /// with a manifest, or a `.wasm` file. Nothing of it runs.
     ///
     /// # Errors
-    /// When it is not there, is no plugin, is too large, or its manifest is wrong.
+    /// When it is not there, is no plugin, is too large, or its manifest is wrong; when a bundle is not
+    /// what its list says, or a signature of it does not hold or is by nobody who is trusted here.
+    /// What is refused for its signatures is recorded.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Plugin, RunError> {
-        open(path)
+        plugin::open(path.as_ref(), &self.trust, &*self.log)
     }
 
-    /// Opens a plugin without setting up a host, to look at it.
+    /// Opens a plugin without setting up a host, to look at it. A bundle signed with an unknown key is
+    /// shown too, and cannot run.
     ///
     /// # Errors
     /// As [`Host::open`].
-    pub fn inspect(path: impl AsRef<Path>) -> Result<Plugin, RunError> {
-        open(path)
+    pub fn inspect(path: impl AsRef<Path>, trust: &TrustStore) -> Result<Inspected, RunError> {
+        plugin::inspect(path.as_ref(), trust)
     }
 
     /// Opens a plugin that is already in memory; `display` is how messages name it.
@@ -74,7 +80,8 @@ impl Host {
     /// # Errors
     /// When the bytes are neither a component nor a core module.
     pub fn open_bytes(component: Vec<u8>, display: &str) -> Result<Plugin, RunError> {
-        Ok(Plugin::from_bytes(component, display)?)
+        let plugin = ringfence_bundle::Plugin::from_bytes(component, display)?;
+        Ok(Plugin::new(ringfence_trust::plain(plugin, &TrustStore::default())?))
     }
 
     /// Returns what would be decided about `plugin`. Nothing is recorded and nothing runs.
@@ -82,9 +89,9 @@ impl Host {
     /// # Errors
     /// When the trust in `options` is for another plugin.
     pub fn plan(&self, plugin: &Plugin, options: &RunOptions) -> Result<Plan, RunError> {
-        let cap = cap(plugin, options)?;
+        let (cap, cap_reason) = cap(plugin, options)?;
         let mut layers = self.layers.clone();
-        layers.extend(run_layers(cap, options));
+        layers.extend(run_layers(cap, &cap_reason, options));
         let policy = Policy::new(options.profile, layers);
         let requests = requests(plugin, options);
         let verdicts = policy.grant(&requests, &Answers::new(options.approved.clone()));
@@ -93,6 +100,7 @@ impl Host {
             verdicts,
             limits: self.limits(plugin, options),
             cap: Some(cap),
+            cap_reason,
         })
     }
 
@@ -269,24 +277,22 @@ fn load(engine: &Engine, plugin: &Plugin) -> Result<Loaded, RunError> {
     Ok(engine.compile(bytes, &plugin.digest, &plugin.display)?)
 }
 
-/// Opens the plugin at `path`. Nothing of it runs.
-pub(crate) fn open(path: impl AsRef<Path>) -> Result<Plugin, RunError> {
-    let path = path.as_ref();
-    let (dir, name) = places::plugin_dir(path)?;
-    Ok(ringfence_bundle::open(&dir, &name, &path.display().to_string())?)
-}
-
 /// Returns the layers of one run beside those of the host: what the operator says, and the cap.
-pub(crate) fn run_layers(cap: Profile, options: &RunOptions) -> Vec<Layer> {
-    let why = if options.trust.is_some() { "trusted digest" } else { "unsigned" };
+pub(crate) fn run_layers(cap: Profile, why: &str, options: &RunOptions) -> Vec<Layer> {
     options.layers.iter().cloned().chain([Layer::cap(cap, why)]).collect()
 }
 
-/// Returns how far the plugin is trusted.
-fn cap(plugin: &Plugin, options: &RunOptions) -> Result<Profile, RunError> {
+/// Returns how far the plugin is trusted, and why.
+fn cap(plugin: &Plugin, options: &RunOptions) -> Result<(Profile, String), RunError> {
+    let why = match plugin.signer() {
+        Some(signer) => format!("signed by `{}`", signer.name),
+        None => "unsigned".to_owned(),
+    };
     match options.trust {
-        None => Ok(UNSIGNED),
-        Some((digest, profile)) if digest == plugin.identity => Ok(profile),
+        None => Ok((plugin.cap(), why)),
+        Some((digest, profile)) if digest == plugin.identity => {
+            Ok((profile.max(plugin.cap()), "trusted digest".to_owned()))
+        }
         Some(_) => Err(RunError::NotTrusted { digest: plugin.identity.to_string() }),
     }
 }

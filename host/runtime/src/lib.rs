@@ -43,6 +43,7 @@ mod exports;
 mod host;
 mod options;
 mod places;
+mod plugin;
 mod prepared;
 mod record;
 mod run;
@@ -59,6 +60,7 @@ pub use exec::{
 pub use exports::Export;
 pub use host::{Host, Plan};
 pub use options::{RunOptions, Secret, Stdio};
+pub use plugin::{Inspected, Plugin};
 pub use prepared::Prepared;
 pub use record::NoLog;
 pub use run::{CallDone, CommandDone, Usage};
@@ -67,7 +69,7 @@ pub use session::Session;
 
 pub use ringfence_approval as approval;
 pub use ringfence_bundle::inspect::PluginKind;
-pub use ringfence_bundle::{Form, Manifest, Plugin};
+pub use ringfence_bundle::{Form, Manifest};
 pub use ringfence_capability::{
     Capability, Class, Diagnostic, Digest, Fidelity, Grant, GrantSet, HostPattern, Kind, Limit,
     Limits, MethodClass, Name, Necessity, Origin, ParseError, PathScope, Port, Profile, Request,
@@ -77,3 +79,4 @@ pub use ringfence_engine::{Allocation, CacheStats, Source};
 pub use ringfence_interfaces::{Level, Observer, Sink, Stdin};
 pub use ringfence_policy::{Explanation, Layer, LayerKind, PolicyError, Verdict, Verdicts};
 pub use ringfence_sandbox as sandbox;
+pub use ringfence_trust as trust;

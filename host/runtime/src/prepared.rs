@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ringfence_bundle::Plugin;
 use ringfence_bundle::inspect::PluginKind;
 use ringfence_capability::{Capability, GrantSet, Kind, Limits};
 use ringfence_engine::{Bounds, Engine, Meter, Source};
@@ -22,7 +21,7 @@ use crate::host::run_layers;
 use crate::options::Silence;
 use crate::places::Places;
 use crate::record::{Identity, Log, RunLog};
-use crate::{Host, Plan, RunError, RunOptions, Stdio, exports};
+use crate::{Host, Plan, Plugin, RunError, RunOptions, Stdio, exports};
 
 /// A plugin ready to run. Every call gets a fresh store.
 pub struct Prepared {
@@ -184,7 +183,7 @@ fn programs(
     options: &RunOptions,
 ) -> Option<Arc<PluginPrograms>> {
     plan.verdicts.granted.of_kind(Kind::Exec).next()?;
-    let layers = run_layers(plan.cap.unwrap_or(plan.profile), options);
+    let layers = run_layers(plan.cap.unwrap_or(plan.profile), &plan.cap_reason, options);
     Some(Arc::new(PluginPrograms::new(host, plugin, plan, options, layers)))
 }
 

@@ -7,13 +7,12 @@ use cap_std::fs::Dir;
 use ringfence_audit::{
     AuditLog, Decision, Durability, Entry, Plugin as LoggedPlugin, Target, Timestamp,
 };
-use ringfence_bundle::Plugin;
 use ringfence_capability::{Kind, Limit, Origin, Profile};
 use ringfence_engine::{EngineError, Meter};
 use ringfence_interfaces::{Effect, EffectSink, Effects, NotRecorded, Verdict as Outcome};
 use ringfence_policy::{Explanation, Verdict, Verdicts};
 
-use crate::{RunError, Usage};
+use crate::{Plugin, RunError, Usage};
 
 /// The file the log is in, below the state directory.
 const LOG_FILE: &str = "audit.jsonl";
@@ -76,7 +75,11 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new(plugin: &Plugin, profile: Profile) -> Self {
-        let logged = LoggedPlugin::new(&plugin.manifest.name, plugin.identity, None);
+        let logged = LoggedPlugin::new(
+            &plugin.manifest.name,
+            plugin.identity,
+            plugin.signed_by().as_deref(),
+        );
         Self { plugin: logged, profile }
     }
 

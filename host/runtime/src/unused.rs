@@ -1,9 +1,9 @@
 //! Finds configuration that would change nothing: a misspelt name in it must not pass for a rule.
 
-use ringfence_bundle::{Plugin, nearest};
+use ringfence_bundle::nearest;
 use ringfence_capability::{Capability, Kind, Origin};
 
-use crate::{Plan, RunError, RunOptions};
+use crate::{Plan, Plugin, RunError, RunOptions};
 
 /// Returns an error for the first approval, secret or address range of this run that nothing the
 /// plugin asks for could use.

@@ -12,6 +12,7 @@
 mod comment;
 mod error;
 mod key;
+mod revocation;
 mod rotation;
 mod secret;
 mod signature;
@@ -21,6 +22,7 @@ mod verify;
 pub use comment::TrustedComment;
 pub use error::{KeyError, SignatureProblem, StoreError, TrustError};
 pub use key::{KeyId, PublicKey};
+pub use revocation::Revocation;
 pub use rotation::{Rotation, Statement};
 pub use secret::{MAX_KEY_FILE_BYTES, Passphrase, Protection, SecretKey};
 pub use signature::{MAX_COMMENT_BYTES, Signature};

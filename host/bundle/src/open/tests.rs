@@ -64,7 +64,7 @@ fn what_is_no_plugin_is_refused_with_its_kind_and_the_fix() {
         ("notes.txt", "bundle::wrong-kind", "text file"),
         ("a.out", "bundle::wrong-kind", "native machine code"),
         ("a.zip", "bundle::wrong-kind", "ZIP archive"),
-        ("a.rfz", "bundle::packed", "bundles (.rfz) are not readable by this version"),
+        ("a.rfz", "bundle::wrong-kind", "not a WebAssembly component"),
         ("a.wat", "bundle::wrong-kind", "wasm-tools parse"),
         ("cut.wasm", "bundle::wrong-kind", "ends inside the WebAssembly header"),
         ("old.wasm", "bundle::wrong-kind", "version 10 and layer 1"),

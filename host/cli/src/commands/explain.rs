@@ -41,7 +41,7 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
     } else {
         let cap = plan.cap.filter(|cap| *cap < plan.profile);
         let capped = cap
-            .map(|cap| format!(", capped at `{cap}` because it is not signed"))
+            .map(|cap| format!(", capped at `{cap}` because it is {}", because(&plan.cap_reason)))
             .unwrap_or_default();
         printer
             .line(&visible(&format!("{} under `{}`{capped}", plugin.manifest.name, plan.profile)));
@@ -66,6 +66,11 @@ pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Res
         Some(problem) => problem.class().exit_code(),
         None => 0,
     })
+}
+
+/// Returns why it is capped, in a sentence.
+fn because(reason: &str) -> &str {
+    if reason == "unsigned" { "not signed" } else { reason }
 }
 
 /// Returns the lines for something else that would keep the plugin from running.

@@ -1,17 +1,22 @@
 //! `inspect`: what a plugin is, without running a byte of it.
 
+mod packed;
+
+use ringfence::Inspected;
 use ringfence_bundle::inspect::{Function, Interface, inspect as read_interface};
-use ringfence_bundle::{Encoding, ImportClass, Plugin, adapt};
+use ringfence_bundle::{Encoding, ImportClass, adapt};
 use ringfence_capability::{Capability, Kind, Limit, Necessity, Request};
 use serde_json::{Value, json};
 
-use crate::args::Inspect;
+use crate::args::{Global, Inspect};
 use crate::error::CliError;
+use crate::places;
 use crate::print::{Printer, visible};
 
 /// `ringfence inspect`.
-pub(crate) fn inspect(args: &Inspect, printer: &Printer) -> Result<u8, CliError> {
-    let plugin = ringfence::Host::inspect(&args.plugin)?;
+pub(crate) fn inspect(args: &Inspect, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let looked = ringfence::Host::inspect(&args.plugin, &places::trust(global)?)?;
+    let plugin = &looked.plugin;
     let adapted;
     let component = match plugin.encoding {
         Encoding::Component => &plugin.component,
@@ -22,16 +27,17 @@ pub(crate) fn inspect(args: &Inspect, printer: &Printer) -> Result<u8, CliError>
     };
     let interface = read_interface(component, &plugin.display)?;
     if printer.is_json() {
-        printer.value(&as_json(&plugin, &interface));
+        printer.value(&as_json(&looked, &interface));
     } else {
-        for line in as_text(&plugin, &interface, args.schemas) {
+        for line in as_text(&looked, &interface, args.schemas) {
             printer.line(&visible(&line));
         }
     }
     Ok(0)
 }
 
-fn as_json(plugin: &Plugin, interface: &Interface) -> Value {
+fn as_json(looked: &Inspected, interface: &Interface) -> Value {
+    let plugin = &looked.plugin;
     let manifest = &plugin.manifest;
     let imports = interface
         .imports
@@ -49,7 +55,11 @@ fn as_json(plugin: &Plugin, interface: &Interface) -> Value {
         "digest": plugin.identity.to_string(),
         "component-digest": plugin.digest.to_string(),
         "size-bytes": plugin.component.len(),
-        "signed": false,
+        "signed": !looked.signatures.is_empty(),
+        "signatures": looked.signatures.iter().map(super::verify::signature).collect::<Vec<_>>(),
+        "capped-at": looked.cap.map(ringfence::Profile::name),
+        "files": packed::files(plugin),
+        "sbom": packed::sbom(plugin).map(|sbom| sbom.as_json()),
         "kind": interface.kind.name(),
         "wasi": interface.wasi.iter().map(|wasi| wasi.name()).collect::<Vec<_>>(),
         "needs-profile": manifest.needs_profile.map(ringfence::Profile::name),
@@ -100,16 +110,15 @@ fn needs(class: ImportClass) -> Value {
     }
 }
 
-fn as_text(plugin: &Plugin, interface: &Interface, schemas: bool) -> Vec<String> {
+fn as_text(looked: &Inspected, interface: &Interface, schemas: bool) -> Vec<String> {
+    let plugin = &looked.plugin;
     let manifest = &plugin.manifest;
     let mut lines =
         vec![format!("{} {}  {}", manifest.name, manifest.version, manifest.description)];
     lines.push(format!("kind      {}", interface.kind.name()));
     lines.push(format!("digest    {}", plugin.identity));
     lines.push(format!("size      {} KiB", plugin.component.len().div_ceil(1024)));
-    lines.push(
-        "signed    no; runs under at most `read-only` unless its digest is trusted".to_owned(),
-    );
+    lines.extend(packed::signed(looked));
     if let Some(profile) = manifest.needs_profile {
         lines.push(format!("profile   needs `{profile}`"));
     }
@@ -135,6 +144,7 @@ fn as_text(plugin: &Plugin, interface: &Interface, schemas: bool) -> Vec<String>
     lines.push(String::new());
     lines.push("imports that need a grant:".to_owned());
     lines.extend(granted_imports(interface));
+    lines.extend(packed::lines(plugin));
     lines
 }
 

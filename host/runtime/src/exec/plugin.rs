@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use ringfence_approval::{
     Answer, ApprovalError, Approver, Asker, Channel, Denied, NoApprover, Prompt, Request,
 };
-use ringfence_bundle::Plugin;
 use ringfence_capability::{
     ArgvPattern, Capability, Digest, GrantSet, Place, Profile, Request as Asked,
 };
@@ -31,7 +30,7 @@ use ringfence_policy::{Layer, Verdicts};
 use ringfence_sandbox::{Exit, ProcessLimits, SandboxError, SandboxExecutor};
 
 use super::{ExecError, ExecIo, ExecOptions, Executed, PATIENCE};
-use crate::{Host, Plan, RunError, RunOptions};
+use crate::{Host, Plan, Plugin, RunError, RunOptions};
 use pipes::Pipes;
 
 /// How often a person may be asked in vain in one run: whoever is asked again and again says yes in
@@ -69,6 +68,7 @@ pub(crate) struct PluginPrograms {
     host: Host,
     name: String,
     digest: Digest,
+    signer: Option<String>,
     grants: Arc<GrantSet>,
     requests: Vec<Asked>,
     profile: Profile,
@@ -95,6 +95,7 @@ impl PluginPrograms {
             host: host.clone(),
             name: plugin.manifest.name.clone(),
             digest: plugin.identity,
+            signer: plugin.signed_by(),
             grants: Arc::new(plan.verdicts.granted.clone()),
             requests: granted.map(|explanation| explanation.request.clone()).collect(),
             profile: plan.cap.map_or(plan.profile, |cap| cap.min(plan.profile)),
@@ -165,6 +166,7 @@ impl PluginPrograms {
             deadline: Some(deadline),
             addresses: self.addresses.clone(),
             asker: Asker::Plugin { name: self.name.clone(), digest: self.digest },
+            signer: self.signer.clone(),
             reason: self.reason(command),
             patience: self.options.patience,
             executor: self.options.executor.clone(),

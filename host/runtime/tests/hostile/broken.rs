@@ -172,7 +172,7 @@ const SPOILT: &[(&str, Spoil, &str, &str)] = &[
         "bundle::too-large",
         "types.wasm",
     ),
-    ("plugin.rfz", |p| put(p.file("plugin.rfz", "packed")), "bundle::packed", "plugin.rfz"),
+    ("plugin.rfz", |p| put(p.file("plugin.rfz", "packed")), "bundle::not-a-bundle", "plugin.rfz"),
     ("plugin/plugin.toml", |_| (), "bundle::wrong-kind", "plugin.toml"),
 ];
 

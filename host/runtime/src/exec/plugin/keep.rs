@@ -98,7 +98,7 @@ fn draft(
         changes.iter().filter(|change| covers(decision, change)).map(rule).collect();
     Ok(Draft {
         asker: Asker::Plugin { name: plugin.name.clone(), digest: plugin.digest },
-        signer: None,
+        signer: plugin.signer.clone(),
         capability: CAPABILITY.to_owned(),
         action: Action::Commit {
             directory: plugin.host.places.workspace().into(),
