@@ -35,3 +35,6 @@ pub use verify::{
 
 /// A point in time, as the caller read it from a clock.
 pub use jiff::Timestamp;
+
+#[cfg(test)]
+mod tests;
