@@ -106,6 +106,7 @@ fn play(workspace: &Workspace, script: &Script) -> Result<(), Failure> {
         command.args(arguments(step, &scratch.path, &approval)).current_dir(workspace.root());
         command.env("RINGFENCE_STATE_DIR", scratch.path.join("state")).env("NO_COLOR", "1");
         command.env("RINGFENCE_CACHE_DIR", scratch.path.join("cache"));
+        command.env("RINGFENCE_DATA_DIR", scratch.path.join("data"));
         let place = format!("{}/{}", number + 1, script.step.len());
         println!("\n  {place}  {}\n    $ {}", step.shows, process::shown(&command));
         let step_started = Instant::now();

@@ -12,6 +12,7 @@
 pub mod adapt;
 pub mod archive;
 mod contain;
+pub mod diff;
 mod error;
 pub mod imports;
 pub mod inspect;

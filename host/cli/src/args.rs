@@ -2,6 +2,7 @@
 
 mod bundle;
 mod exec;
+mod store;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub(crate) use bundle::{
 pub(crate) use exec::{
     Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, WriteRule,
 };
+pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
@@ -58,6 +60,9 @@ pub(crate) struct Global {
     /// Where the audit log and key-value data live [default: the user's state directory]
     #[arg(long, global = true, value_name = "DIR", env = "RINGFENCE_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Where installed plugins are kept [default: the user's data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "RINGFENCE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// Where compiled code is kept [default: the user's cache directory]
     #[arg(long, global = true, value_name = "DIR", env = "RINGFENCE_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -109,6 +114,23 @@ pub(crate) enum Command {
     /// Say whose signatures count, and how far
     #[command(after_help = bundle::TRUST_EXAMPLES)]
     Trust(Trust),
+    /// Show what one plugin asks for that another does not
+    #[command(after_help = store::DIFF_EXAMPLES)]
+    Diff(Diff),
+    /// Install a plugin, so that it has a name
+    #[command(after_help = store::INSTALL_EXAMPLES)]
+    Install(Install),
+    /// List what is installed
+    List(List),
+    /// Update installed plugins from where they came from
+    #[command(after_help = store::UPDATE_EXAMPLES)]
+    Update(Update),
+    /// Remove installed plugins
+    #[command(after_help = store::REMOVE_EXAMPLES)]
+    Remove(Remove),
+    /// Bind the workspace to exactly the bundles that are installed
+    #[command(after_help = store::LOCK_EXAMPLES)]
+    Lock(Lock),
     /// Run a native program in an OS sandbox, after you approved exactly that
     #[command(after_help = exec::EXEC_EXAMPLES)]
     Exec(Exec),
@@ -214,7 +236,7 @@ pub(crate) struct Grants {
 /// Run a plugin: a command with its arguments, or a tool with JSON input
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
-    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
+    /// A bundle (.rfz), a directory, a .wasm file, or the name of an installed plugin
     pub(crate) plugin: PathBuf,
     /// JSON for a tool: the text itself, `@FILE`, or `-` for standard input
     #[arg(short, long, value_name = "JSON")]
@@ -232,7 +254,7 @@ pub(crate) struct Run {
 /// Call one function of a plugin with JSON
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Call {
-    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
+    /// A bundle (.rfz), a directory, a .wasm file, or the name of an installed plugin
     pub(crate) plugin: PathBuf,
     /// The function; can be left out when there is one
     pub(crate) function: Option<String>,
@@ -252,7 +274,7 @@ pub(crate) struct Call {
 /// Serve HTTP with a plugin that exports a wasi:http handler
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
-    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
+    /// A bundle (.rfz), a directory, a .wasm file, or the name of an installed plugin
     pub(crate) plugin: PathBuf,
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -270,7 +292,7 @@ pub(crate) struct Serve {
 /// Show what a plugin is and asks for, without running any of it
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
-    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
+    /// A bundle (.rfz), a directory, a .wasm file, or the name of an installed plugin
     pub(crate) plugin: PathBuf,
     /// Show the JSON schema of every function
     #[arg(long)]
@@ -280,7 +302,7 @@ pub(crate) struct Inspect {
 /// Show what a plugin would be granted under a profile, and the rule behind each decision
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
-    /// Bundle (.rfz), directory with a plugin.toml, or .wasm file
+    /// A bundle (.rfz), a directory, a .wasm file, or the name of an installed plugin
     pub(crate) plugin: PathBuf,
     #[command(flatten)]
     pub(crate) grants: Grants,

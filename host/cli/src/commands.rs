@@ -4,6 +4,7 @@ mod approvals;
 mod attack;
 mod audit;
 mod command;
+mod diff;
 mod doctor;
 mod exec;
 mod explain;
@@ -15,8 +16,11 @@ mod policy;
 mod run;
 mod serve;
 mod sign;
+mod store;
 mod trust;
 mod verify;
+
+pub(crate) use store::lockfile;
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
@@ -36,6 +40,12 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Verify(verify) => verify::verify(&verify, global, printer),
         Command::Keys(keys) => keys::keys(keys.command, printer),
         Command::Trust(trust) => trust::trust(trust.command, global, printer),
+        Command::Diff(args) => diff::diff(&args, global, printer),
+        Command::Install(args) => store::install(&args, global, printer),
+        Command::List(args) => store::list(&args, global, printer),
+        Command::Update(args) => store::update(&args, global, printer),
+        Command::Remove(args) => store::remove(&args, global, printer),
+        Command::Lock(args) => store::lock(&args, global, printer),
         Command::Exec(exec) => exec::exec(&exec, global, printer),
         Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),

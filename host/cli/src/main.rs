@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod flags;
 mod json;
+mod named;
 mod passphrase;
 mod places;
 mod print;

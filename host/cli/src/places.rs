@@ -20,6 +20,14 @@ pub(crate) fn state(global: &Global) -> Result<PathBuf, CliError> {
     }
 }
 
+/// Returns the directory installed plugins are kept in.
+pub(crate) fn data(global: &Global) -> Result<PathBuf, CliError> {
+    match &global.data_dir {
+        Some(path) => Ok(path.clone()),
+        None => user_dir("XDG_DATA_HOME", ".local/share", "--data-dir"),
+    }
+}
+
 /// Returns the directory compiled code is kept in, or nothing when it is not.
 pub(crate) fn cache(global: &Global) -> Result<Option<PathBuf>, CliError> {
     match &global.cache_dir {
@@ -162,11 +170,16 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
         builder = builder.layer(layer);
     }
     // What other runs of this user keep, whichever directories this one uses.
-    for (variable, below_home) in [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")]
-    {
-        if let Some(path) = user_base(variable, below_home) {
-            builder = builder.hides(path);
-        }
+    let others = [
+        ("XDG_STATE_HOME", ".local/state"),
+        ("XDG_CACHE_HOME", ".cache"),
+        ("XDG_DATA_HOME", ".local/share"),
+    ];
+    for path in others.into_iter().filter_map(|(variable, home)| user_base(variable, home)) {
+        builder = builder.hides(path);
+    }
+    if let Some(path) = &global.data_dir {
+        builder = builder.hides(path);
     }
     if let Some(path) = user_base("XDG_CONFIG_HOME", ".config") {
         builder = builder.hides(path.join("keys")).keeps(path);
@@ -176,4 +189,20 @@ pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
         Some(cache) => builder.cache(cache),
         None => builder,
     })
+}
+
+/// Writes one record into the audit log, on the disk when this returns.
+pub(crate) fn record(global: &Global, entry: ringfence_audit::Entry) -> Result<(), CliError> {
+    use ringfence_audit::{AuditLog, Durability, Timestamp};
+    let state = state(global)?;
+    crate::files::private_dir(&state, "state directory")?;
+    let dir = cap_std::fs::Dir::open_ambient_dir(&state, cap_std::ambient_authority());
+    let dir = dir.map_err(|source| CliError::File {
+        what: "state directory",
+        path: state.display().to_string(),
+        source,
+    })?;
+    let log = AuditLog::open(&dir, "audit.jsonl", Timestamp::now)?;
+    log.append_all(&[entry], Durability::Synced)?;
+    Ok(())
 }

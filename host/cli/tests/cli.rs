@@ -8,6 +8,8 @@
     reason = "tests run the built command on real files"
 )]
 
+#[path = "cli/diff.rs"]
+mod diff;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/explain.rs"]

@@ -50,6 +50,13 @@ impl Plugin {
     }
 }
 
+/// What was checked is ready: only [`ringfence_trust::verify`] and [`ringfence_trust::plain`] make one.
+impl From<Checked> for Plugin {
+    fn from(checked: Checked) -> Self {
+        Self(checked)
+    }
+}
+
 impl Deref for Plugin {
     type Target = ringfence_bundle::Plugin;
 

@@ -8,7 +8,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Every room with its layer; a room may use only lower layers.
-const LAYERS: [(&str, u8); 13] = [
+const LAYERS: [(&str, u8); 14] = [
     ("ringfence-capability", 0),
     ("ringfence-bundle", 1),
     ("ringfence-policy", 1),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, u8); 13] = [
     ("ringfence-sandbox", 1),
     ("ringfence-trust", 2),
     ("ringfence-approval", 2),
+    ("ringfence-store", 2),
     ("ringfence-engine", ENGINE_LAYER),
     ("ringfence-interfaces", 4),
     ("ringfence-supervisor", 5),

@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::args::{Explain, Global};
 use crate::error::CliError;
 use crate::print::{Printer, causes, described, visible};
-use crate::{flags, places};
+use crate::{flags, named, places};
 
 /// `ringfence explain`. Ends as `run` would before anything of the plugin runs.
 pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Result<u8, CliError> {
     let options = flags::options(&args.grants, global)?;
     let host = places::host(global)?.looks_only().build()?;
-    let plugin = host.open(&args.plugin)?;
+    let plugin = named::open(&host, &args.plugin, global)?;
     let plan = host.plan(&plugin, &options)?;
     let mut problems = host.check(&plugin, &plan, &options);
     let refused = plan.verdicts.refusal().is_some();

@@ -3,29 +3,20 @@
 mod packed;
 
 use ringfence::Inspected;
-use ringfence_bundle::inspect::{Function, Interface, inspect as read_interface};
-use ringfence_bundle::{Encoding, ImportClass, adapt};
+use ringfence_bundle::ImportClass;
+use ringfence_bundle::inspect::{Function, Interface};
 use ringfence_capability::{Capability, Kind, Limit, Necessity, Request};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Inspect};
 use crate::error::CliError;
-use crate::places;
+use crate::named;
 use crate::print::{Printer, visible};
 
 /// `ringfence inspect`.
 pub(crate) fn inspect(args: &Inspect, global: &Global, printer: &Printer) -> Result<u8, CliError> {
-    let looked = ringfence::Host::inspect(&args.plugin, &places::trust(global)?)?;
-    let plugin = &looked.plugin;
-    let adapted;
-    let component = match plugin.encoding {
-        Encoding::Component => &plugin.component,
-        Encoding::CoreModule => {
-            adapted = adapt::adapt(&plugin.component, &plugin.display)?;
-            &adapted
-        }
-    };
-    let interface = read_interface(component, &plugin.display)?;
+    let looked = named::inspect(&args.plugin, global)?;
+    let interface = super::diff::interface(&looked.plugin)?;
     if printer.is_json() {
         printer.value(&as_json(&looked, &interface));
     } else {

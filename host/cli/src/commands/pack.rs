@@ -63,6 +63,21 @@ pub(crate) fn pack(args: &Pack, printer: &Printer) -> Result<u8, CliError> {
     Ok(0)
 }
 
+/// Packs a directory as `pack` does without options; nobody signs it.
+pub(crate) fn directory(dir: &Path) -> Result<Sealed, CliError> {
+    let display = dir.display().to_string();
+    let args = Pack {
+        dir: dir.to_owned(),
+        output: None,
+        include: Vec::new(),
+        sbom: None,
+        sign: None,
+        passphrase_file: None,
+    };
+    let sealed = archive::seal(files(&args, &display)?, &display)?;
+    checked(&sealed).map(|_| sealed)
+}
+
 /// Writes a bundle, whole or not at all.
 pub(crate) fn write(sealed: &Sealed, path: &Path) -> Result<(), CliError> {
     let mut bytes = Vec::new();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::args::{ApproverKind, Call, Global, Grants, Run};
 use crate::error::CliError;
 use crate::print::{Printer, visible};
-use crate::{flags, places};
+use crate::{flags, named, places};
 
 /// The most JSON one input may hold.
 const INPUT_BYTES: u64 = 64 * 1024 * 1024;
@@ -88,7 +88,7 @@ pub(crate) fn prepare(
         options.observer = Some(Arc::new(Talk));
     }
     let host = places::host(global)?.build()?;
-    let plugin = host.open(path)?;
+    let plugin = named::open(&host, path, global)?;
     announce(&host, &plugin, &options, printer);
     let prepared = host.prepare(&plugin, options)?;
     Ok((prepared, plugin))

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::args::{Global, Serve};
 use crate::error::CliError;
 use crate::print::Printer;
-use crate::{flags, places};
+use crate::{flags, named, places};
 
 /// `ringfence serve`.
 pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<u8, CliError> {
@@ -24,7 +24,7 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
     options.native = super::native::options(args.approver, global)?;
     let host = places::host(global)?.allocation(Allocation::Pooled);
     let host = host.concurrency(args.concurrency).build()?;
-    let plugin = host.open(&args.plugin)?;
+    let plugin = named::open(&host, &args.plugin, global)?;
     let prepared = Arc::new(host.prepare(&plugin, options)?.for_serving());
     // Before an address is printed that nobody would answer at.
     serves(prepared.kind(), &plugin.display)?;

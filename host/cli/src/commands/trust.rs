@@ -7,7 +7,7 @@ use ringfence::trust::{
     KeyEntry, KeyState, LayerKind, MAX_KEY_FILE_BYTES, MAX_TRUST_BYTES, PublicKey, Revocation,
     Revoked, Rotation, Timestamp, TrustLayer, TrustStore, TrustedKey, danger, examine,
 };
-use ringfence_audit::{AuditLog, Durability, Entry, Target};
+use ringfence_audit::{Entry, Target};
 use ringfence_capability::Digest;
 use serde_json::{Value, json};
 
@@ -121,7 +121,7 @@ fn change(
     let others = places::trust_layers(global)?;
     let others = others.into_iter().filter(|layer| layer.kind() != LayerKind::User);
     TrustStore::new(others.chain([layer.clone()]))?;
-    record(global, Entry::new(operation).at(Target::name(target)))?;
+    places::record(global, Entry::new(operation).at(Target::name(target)))?;
     files::write(&path, "trust store", layer.text().as_bytes(), Readers::All, Existing::Replace)
 }
 
@@ -370,19 +370,4 @@ fn told(entry: KeyEntry, layer: &TrustLayer) -> KeyEntry {
     merged.state = entry.state;
     merged.reason = entry.reason;
     merged
-}
-
-/// Writes into the audit log: whose code may run is as much a decision as what it may do.
-fn record(global: &Global, entry: Entry) -> Result<(), CliError> {
-    let state = places::state(global)?;
-    files::private_dir(&state, "state directory")?;
-    let dir = cap_std::fs::Dir::open_ambient_dir(&state, cap_std::ambient_authority());
-    let dir = dir.map_err(|source| CliError::File {
-        what: "state directory",
-        path: state.display().to_string(),
-        source,
-    })?;
-    let log = AuditLog::open(&dir, "audit.jsonl", ringfence_audit::Timestamp::now)?;
-    log.append_all(&[entry], Durability::Synced)?;
-    Ok(())
 }

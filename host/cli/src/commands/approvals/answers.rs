@@ -6,7 +6,7 @@ use ringfence::approval::{
     Answer, By, Channel, Effect, Expected, Lease, LeaseState, Place, Prompt, Request, Scope,
     ShortId, Store,
 };
-use ringfence_audit::{Approval, AuditLog, Decision, Durability, Entry, How};
+use ringfence_audit::{Approval, Decision, Entry, How};
 use ringfence_capability::{ArgvPattern, Origin};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub(crate) fn approvals(
         }
         ApprovalsCommand::Revoke { id: Some(id), .. } => {
             let id = id.parse().map_err(room)?;
-            record(
+            places::record(
                 global,
                 Entry::new("approval.revoke").approved(
                     Approval::new(How::Revoked).by(Channel::Command.name()).under(&id_text(&id)),
@@ -56,7 +56,7 @@ pub(crate) fn approvals(
             Ok(0)
         }
         ApprovalsCommand::Revoke { id: None, .. } => {
-            record(
+            places::record(
                 global,
                 Entry::new("approval.revoke-all")
                     .approved(Approval::new(How::Revoked).by(Channel::Command.name())),
@@ -121,7 +121,7 @@ fn give(
     if !printer.is_json() {
         printer.note(&shown(&request)?);
     }
-    record(global, answered(&request, answer))?;
+    places::record(global, answered(&request, answer))?;
     let lease = if is_waiting {
         waiting::answer(place, &request, answer)?;
         None
@@ -255,18 +255,4 @@ fn answered(request: &Request, answer: &Answer) -> Entry {
         &Origin::BuiltIn,
         answer.name(),
     )
-}
-
-/// Writes one record, on the disk when this returns.
-fn record(global: &Global, entry: Entry) -> Result<(), CliError> {
-    let state = places::state(global)?;
-    let fail = |source| CliError::File {
-        what: "state directory",
-        path: state.display().to_string(),
-        source,
-    };
-    let dir = cap_std::fs::Dir::open_ambient_dir(&state, cap_std::ambient_authority());
-    let log = AuditLog::open(&dir.map_err(fail)?, "audit.jsonl", ringfence_audit::Timestamp::now);
-    let log = log.map_err(room)?;
-    log.append_all(&[entry], Durability::Synced).map(drop).map_err(room)
 }

@@ -1,0 +1,182 @@
+//! What holds for all plugins, over made-up ones.
+
+use super::{Made, diff, grants};
+use crate::inspect::{Extern, Function, Interface, PluginKind};
+use crate::manifest::parse;
+use crate::{Form, Plugin};
+use proptest::prelude::*;
+use ringfence_capability::{Capability, MethodClass, PathScope, Port};
+use serde_json::Value;
+
+/// One `[[request]]`, from a small world in which many contain each other.
+fn request() -> impl Strategy<Value = String> {
+    let table = |capability: &str, keys: String| {
+        format!("[[request]]\ncapability = \"{capability}\"\n{keys}\nreason = \"r\"\n")
+    };
+    let path = || "(\\.|[ab](/[ab])?)";
+    prop_oneof![
+        path().prop_map(move |path| table("fs.read", format!("path = \"{path}\""))),
+        path().prop_map(move |path| table("fs.write", format!("path = \"{path}\""))),
+        ("(\\*|(\\*\\.)?([ab]\\.)?org)(:81)?", "(read|write)").prop_map(move |(host, methods)| {
+            table("http", format!("hosts = [\"{host}\"]\nmethods = \"{methods}\""))
+        }),
+        ("(\\*|(\\*\\.)?a\\.org)", "(authorization|x-key)").prop_map(move |(host, header)| {
+            let keys = format!("name = \"K\"\nhosts = [\"{host}\"]\nheader = \"{header}\"");
+            table("secret", keys)
+        }),
+        "[12]".prop_map(move |size| table("kv", format!("size = \"{size}MiB\""))),
+        "[AB]".prop_map(move |name| table("env", format!("names = [\"{name}\"]"))),
+        "(real|deterministic)".prop_map(move |s| table("clock", format!("source = \"{s}\""))),
+    ]
+}
+
+/// The rest of a manifest: limits, the profile, what functions do.
+fn rest() -> impl Strategy<Value = (String, String)> {
+    let profile = proptest::option::of("(offline|read-only|trusted)");
+    let limit = proptest::option::of("(1|256|512)MiB");
+    let effect = || proptest::option::of("(read|write|external|exec)");
+    let stub = proptest::bool::ANY;
+    (profile, limit, effect(), effect(), stub).prop_map(|(profile, limit, f, g, stub)| {
+        let line = |key: &str, value: Option<String>| {
+            value.map(|value| format!("{key} = \"{value}\"\n")).unwrap_or_default()
+        };
+        let mut head = line("needs-profile", profile);
+        if stub {
+            head.push_str("stub-imports = [\"wasi:sockets/*\"]\n");
+        }
+        let mut rest = line("[limits]\nmemory", limit);
+        for (name, effect) in [("f", f), ("g", g)] {
+            if let Some(effect) = effect {
+                rest.push_str(&format!("[tool.{name}]\neffect = \"{effect}\"\n"));
+            }
+        }
+        (head, rest)
+    })
+}
+
+fn interface() -> impl Strategy<Value = Interface> {
+    let names = |all: &'static [&'static str]| proptest::sample::subsequence(all, 0..=all.len());
+    let imports = &[
+        "wasi:cli/stdout@0.2.6",
+        "wasi:clocks/wall-clock@0.2.6",
+        "wasi:http/outgoing-handler@0.2.6",
+        "wasi:sockets/tcp@0.2.6",
+        "x:unknown/y@1.0.0",
+    ];
+    (names(imports), names(&["f", "g", "h"])).prop_map(|(imports, functions)| Interface {
+        kind: PluginKind::Tools,
+        imports: imports.into_iter().map(external).collect(),
+        exports: functions.iter().copied().map(external).collect(),
+        functions: functions.into_iter().map(function).collect(),
+        producers: Vec::new(),
+        wasi: Vec::new(),
+    })
+}
+
+fn external(name: &str) -> Extern {
+    let version = name.split_once('@').map(|(_, version)| version.parse().unwrap());
+    Extern { name: name.to_owned(), version }
+}
+
+fn function(name: &str) -> Function {
+    Function {
+        full: name.to_owned(),
+        short: name.to_owned(),
+        interface: None,
+        name: name.to_owned(),
+        docs: String::new(),
+        params: Vec::new(),
+        result: None,
+        is_async: false,
+        input_schema: Value::Null,
+        output_schema: Value::Null,
+        callable: Ok(()),
+    }
+}
+
+/// A plugin with these requests; those that cannot stand together are left out.
+fn made((head, rest): &(String, String), requests: &[String], interface: &Interface) -> Made {
+    let text = |requests: &str| {
+        format!(
+            "[plugin]\nname = \"p\"\nversion = \"1.0.0\"\ncomponent = \"p.wasm\"\n{head}\n{requests}{rest}"
+        )
+    };
+    let mut kept = String::new();
+    for request in requests {
+        let longer = format!("{kept}{request}");
+        if parse(&text(&longer), "plugin.toml").is_ok() {
+            kept = longer;
+        }
+    }
+    let mut plugin = Plugin::from_bytes(wat::parse_str("(component)").unwrap(), "p.wasm").unwrap();
+    plugin.manifest = parse(&text(&kept), "plugin.toml").unwrap();
+    plugin.form = Form::Directory;
+    (plugin, interface.clone())
+}
+
+fn any_plugin() -> impl Strategy<Value = Made> {
+    (rest(), proptest::collection::vec(request(), 0..4), interface())
+        .prop_map(|(rest, requests, interface)| made(&rest, &requests, &interface))
+}
+
+fn wanted() -> impl Strategy<Value = Capability> {
+    let path = "[ab](/[ab])?";
+    prop_oneof![
+        path.prop_map(|path| Capability::FsRead(PathScope::workspace(&path, "/").unwrap())),
+        path.prop_map(|path| Capability::FsWrite(PathScope::workspace(&path, "/").unwrap())),
+        ("([ab]\\.)?org", proptest::bool::ANY).prop_map(|(host, write)| Capability::Http {
+            host: host.parse().unwrap(),
+            port: Port::Default,
+            methods: if write { MethodClass::Write } else { MethodClass::Read },
+        }),
+        "[AB]".prop_map(|name| Capability::Env(name.parse().unwrap())),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plugin_does_not_differ_from_itself(one in any_plugin()) {
+        let diff = diff(&one, &one);
+        prop_assert_eq!(diff.changes(), &[]);
+        prop_assert_eq!(diff.to_string(), "asks for nothing more");
+    }
+
+    #[test]
+    fn two_steps_that_ask_for_nothing_more_are_one_that_does_not(
+        a in any_plugin(),
+        b in any_plugin(),
+        c in any_plugin(),
+    ) {
+        if !diff(&a, &b).asks_for_more() && !diff(&b, &c).asks_for_more() {
+            prop_assert!(!diff(&a, &c).asks_for_more());
+        }
+    }
+
+    #[test]
+    fn asking_for_one_thing_more_never_asks_for_less(
+        old in any_plugin(),
+        parts in (rest(), proptest::collection::vec(request(), 0..4), interface()),
+        more in request(),
+    ) {
+        let (rest, mut requests, interface) = parts;
+        let new = made(&rest, &requests, &interface);
+        let before: Vec<_> = diff(&old, &new).wider().cloned().collect();
+        requests.push(more);
+        let longer = made(&rest, &requests, &interface);
+        let after: Vec<_> = diff(&old, &longer).wider().cloned().collect();
+        prop_assert!(before.iter().all(|change| after.contains(change)), "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn what_asks_for_nothing_more_can_be_granted_nothing_more(
+        old in any_plugin(),
+        new in any_plugin(),
+        wanted in wanted(),
+    ) {
+        if !diff(&old, &new).asks_for_more() && grants(&new.0).allows(&wanted) {
+            prop_assert!(grants(&old.0).allows(&wanted));
+        }
+    }
+}
