@@ -165,10 +165,11 @@ pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>
 
 /// Returns a builder for the host these arguments describe.
 pub(crate) fn host(global: &Global) -> Result<HostBuilder, CliError> {
-    let mut builder = Host::builder().workspace(&global.workspace).trust(trust(global)?);
+    let mut builder = Host::builder().workspace(&global.workspace);
     for layer in policies(global)? {
         builder = builder.layer(layer);
     }
+    builder = builder.trust(trust(global)?);
     // What other runs of this user keep, whichever directories this one uses.
     let others = [
         ("XDG_STATE_HOME", ".local/state"),

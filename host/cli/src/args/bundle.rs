@@ -157,7 +157,7 @@ pub(crate) enum KeysCommand {
     },
 }
 
-/// How the file of a new key is protected.
+// How the file of a new key is protected. A sentence for the help would replace that of the command.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Protect {
     /// Read the passphrase for the new key from a file
@@ -224,7 +224,7 @@ pub(crate) enum TrustCommand {
     },
 }
 
-/// How far a key is trusted.
+// How far a key is trusted. A sentence for the help would replace that of the command.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct TrustLimits {
     /// The most a plugin signed with it can get [default: workspace-write]
