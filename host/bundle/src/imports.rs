@@ -99,6 +99,7 @@ const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
     ("ringfence:host", OURS, &["exec"], EXEC),
     ("ringfence:host", OURS, &["model", "tools", "agents", "mailbox", "ask-approval"], LATER),
     ("ringfence:plugin", OURS, &["types"], BASE),
+    ("ringfence:research", OURS, &["types"], BASE),
 ];
 
 /// Tells what the import `import_name`, such as `wasi:filesystem/types@0.2.6`, needs.
@@ -197,6 +198,8 @@ mod tests {
             ("ringfence:host/exec@0.2.0", newer("0.1.x")),
             ("ringfence:host/model@0.1.0", LATER),
             ("ringfence:plugin/types@0.1.0", BASE),
+            ("ringfence:research/types@0.1.0", BASE),
+            ("ringfence:research/provider@0.1.0", ImportClass::Unknown),
             ("wasi:nn/tensor@0.2.0", ImportClass::Unknown),
             ("wasi:io/poll", ImportClass::Unknown),
             ("wasi:io/poll@latest", ImportClass::Unknown),

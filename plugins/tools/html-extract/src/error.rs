@@ -2,29 +2,16 @@
 
 use std::io;
 
+use readable_page::PageError;
 use ringfence_sdk::ToolError;
 
 /// Why nothing could be extracted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PageError {
-    #[error("the page is empty")]
-    Empty,
-    #[error("the input is {kind}, not an HTML page")]
-    NotHtml { kind: &'static str },
-    #[error("unknown charset `{label}`; use a name such as `utf-8` or `iso-8859-1`")]
-    UnknownCharset { label: String },
-    #[error("base-url `{url}` is not an absolute address")]
-    BadBaseUrl { url: String },
+pub(crate) enum InputError {
+    #[error(transparent)]
+    Page(#[from] PageError),
     #[error("a path must name a file")]
     BadPath,
-    #[error("elements are nested deeper than {limit} levels")]
-    TooDeep { limit: usize },
-    #[error("the page has more than {limit} elements and texts")]
-    TooManyNodes { limit: usize },
-    #[error("texts with this many `&` take too long to work on")]
-    TooManyEscapes,
-    #[error("the page is larger than {limit} bytes")]
-    TooLarge { limit: u64 },
     #[error("cannot read `{path}`")]
     Read {
         path: String,
@@ -33,11 +20,11 @@ pub(crate) enum PageError {
     },
 }
 
-impl From<PageError> for ToolError {
-    fn from(error: PageError) -> Self {
+impl From<InputError> for ToolError {
+    fn from(error: InputError) -> Self {
         match &error {
-            PageError::TooLarge { limit } => Self::TooLarge(*limit),
-            PageError::Read { path, source } => Self::io(path, source),
+            InputError::Page(PageError::TooLarge { limit }) => Self::TooLarge(*limit),
+            InputError::Read { path, source } => Self::io(path, source),
             _ => Self::InvalidInput(error.to_string()),
         }
     }

@@ -1,14 +1,12 @@
 //! Extracts the readable text and the metadata of an HTML page.
 //!
-//! `page` gets the bytes and decodes them, `tree` parses them within limits on nesting and nodes (what
-//! runs on the tree later recurses), `extract` finds the article and its metadata.
+//! `page` gets the bytes, `extract` has the crate `readable` find the article and its metadata in them.
 
 #![deny(unsafe_code)]
 
 mod error;
 mod extract;
 mod page;
-mod tree;
 
 use std::path::Path;
 

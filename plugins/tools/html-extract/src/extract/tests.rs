@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use super::extract;
-use crate::error::PageError;
+use crate::error::InputError;
 use crate::{Extracted, Form, Metadata, Options, Part, Source};
 
 fn options() -> Options {
     Options { form: None, part: None, charset: None, base_url: None, max_bytes: None }
 }
 
-fn run(input: Source, options: &Options) -> Result<Extracted, PageError> {
+fn run(input: Source, options: &Options) -> Result<Extracted, InputError> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"));
     extract(root, input, Some(options))
 }

@@ -9,12 +9,12 @@ use html5ever::ParseOpts;
 use html5ever::tendril::{StrTendril, TendrilSink};
 use html5ever::tree_builder::TreeBuilderOpts;
 
-use crate::error::PageError;
+use crate::PageError;
 
 /// Deepest nesting: browsers stop at 512, real pages stay below 100.
-pub(crate) const MAX_DEPTH: usize = 256;
+const MAX_DEPTH: usize = 256;
 /// Most elements, texts and comments.
-pub(crate) const MAX_NODES: usize = 300_000;
+const MAX_NODES: usize = 300_000;
 /// Most work for escaping all texts once: at each `&` the writer of HTML searches the text up to the
 /// next `<` or `>` again (and at each byte that could begin a no-break space).
 const MAX_ESCAPE_WORK: u64 = 1 << 31;
