@@ -68,7 +68,10 @@ fn the_steps_answer_as_components_what_they_answer_natively() {
         let recorded: Value = serde_json::from_str(&recorded).unwrap();
         // As text, in which every number has all of its digits.
         let answer = call(name, function, &input).to_string();
-        assert!(answer == recorded.to_string(), "{name} answers otherwise as a component: {answer}");
+        assert!(
+            answer == recorded.to_string(),
+            "{name} answers otherwise as a component: {answer}"
+        );
     }
 }
 
@@ -89,13 +92,21 @@ fn the_pure_steps_import_nothing_beyond_the_inert_baseline() {
 
 #[test]
 fn a_step_is_a_tool_that_anybody_can_call() {
-    let report = call("bias", "assess", r#"{"sources":[{"url":"https://www.w3.org/TR/"},{"url":"https://x.github.io"}]}"#);
+    let report = call(
+        "bias",
+        "assess",
+        r#"{"sources":[{"url":"https://www.w3.org/TR/"},{"url":"https://x.github.io"}]}"#,
+    );
     assert_eq!(report["shares"][0]["domain"], "w3.org");
     assert_eq!(report["shares"][0]["class"], "primary");
     assert_eq!(report["shares"][1]["domain"], "x.github.io");
     let plan = call("plan", "plan", r#"{"question":"How safe are dams?"}"#);
     assert_eq!(plan[0]["text"], "safe dams");
-    let page = call("extract", "extract", r#"{"body":"PHA+Q2Fm6Q==","media-type":"text/html; charset=latin1"}"#);
+    let page = call(
+        "extract",
+        "extract",
+        r#"{"body":"PHA+Q2Fm6Q==","media-type":"text/html; charset=latin1"}"#,
+    );
     assert_eq!((&page["text"], &page["charset"]), (&"Café".into(), &"windows-1252".into()));
     let report = call(
         "synthesise",
@@ -108,6 +119,7 @@ fn a_step_is_a_tool_that_anybody_can_call() {
         "documents": [{ "id": "a", "text": "Solar panels convert light into electric current." }],
     });
     assert_eq!(call("synthesise", "check", &draft.to_string())["passed"], true);
-    let (done, _, err) = ringfence(&["call", &step("bias"), "assess", "--input", r#"{"sources":[],"today":"now"}"#]);
+    let (done, _, err) =
+        ringfence(&["call", &step("bias"), "assess", "--input", r#"{"sources":[],"today":"now"}"#]);
     assert!(!done && err.contains("`today` is no date `YYYY-MM-DD`"), "{err}");
 }
