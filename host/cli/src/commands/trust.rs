@@ -240,6 +240,17 @@ fn remove(named: &str, global: &Global, printer: &Printer) -> Result<u8, CliErro
     Ok(0)
 }
 
+/// Trusts the key that signed a bundle, for plugins of its name, when the person at the terminal says so.
+pub(super) fn pin_asking(
+    bundle: &Path,
+    global: &Global,
+    printer: &Printer,
+) -> Result<(), CliError> {
+    let limits =
+        TrustLimits { max_profile: None, plugin: Vec::new(), not_before: None, not_after: None };
+    pin(bundle, None, None, &limits, global, printer).map(drop)
+}
+
 /// Trusts the key that signed a bundle, after a person looked at it.
 fn pin(
     bundle: &Path,

@@ -49,3 +49,24 @@ fn a_wider_update_shows_the_difference_and_asks() {
         (Some(0), "adder 1.1.0 -> 1.2.0: updated; asks for nothing more")
     );
 }
+
+#[test]
+fn a_person_can_trust_an_unknown_key_and_only_a_person() {
+    let fixture = Fixture::new();
+    let stranger = key();
+    let digest = fixture.pack("a.rfz", &Fixture::manifest("adder", "1.0.0", &[]), Some(&stranger));
+    fixture.check(&["install", "a.rfz", "--yes"], 3, &["error[trust::unknown-key]"]);
+    fixture.check(&["install", "a.rfz", "--accept", &digest], 3, &["error[trust::unknown-key]"]);
+    let mut session = Session::start(&fixture, &["install", "a.rfz"]);
+    let public = stranger.public().to_string();
+    session.until(&public);
+    session.answer("Type `yes` to do so: ", "no\n");
+    assert_eq!(session.end().0, Some(3));
+    fixture.check(&["list"], 0, &["nothing is installed"]);
+    let mut session = Session::start(&fixture, &["install", "a.rfz"]);
+    session.answer("Type `yes` to do so: ", "yes\n");
+    session.answer("install adder 1.0.0? [y/N] ", "y\n");
+    assert_eq!(session.end().0, Some(0));
+    // From now on the name belongs to that key.
+    fixture.check(&["list", "--check"], 0, &["adder 1.0.0  signed by publisher of adder"]);
+}

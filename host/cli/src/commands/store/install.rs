@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use ringfence_audit::{Decision, Plugin as LoggedPlugin};
+use ringfence_bundle::archive::Sealed;
 use ringfence_store::{Source, Store, admit};
+use ringfence_trust::TrustError;
 use serde_json::json;
 
 use super::ask::{Question, agree};
@@ -11,6 +13,8 @@ use super::offer::Offer;
 use super::refused::Refused;
 use super::{agreed, decided, fetch, lock, open, room};
 use crate::args::{Consent, Global, Install};
+use crate::commands::exec;
+use crate::commands::trust::pin_asking;
 use crate::error::CliError;
 use crate::places;
 use crate::print::{Printer, visible};
@@ -37,6 +41,10 @@ fn one(
 ) -> Result<(), CliError> {
     let command = command(args, &source);
     let sealed = fetch::fetch(&source)?;
+    let consent = &args.consent;
+    if consent.accept.is_none() && !consent.yes && exec::tty().is_some() {
+        known(&sealed, &source, global, printer)?;
+    }
     let offer = Offer::new(sealed, source, store, &places::trust(global)?)?;
     if args.locked {
         lock::check(offer.name(), offer.sealed.digest(), global)?;
@@ -62,6 +70,23 @@ fn one(
         lock::add(&[offer.name().to_owned()], store, global)?;
     }
     Ok(())
+}
+
+/// Lets the person at the terminal trust the key of a bundle that nobody here knows. No flag does.
+fn known(
+    sealed: &Sealed,
+    source: &Source,
+    global: &Global,
+    printer: &Printer,
+) -> Result<(), CliError> {
+    let (Source::File(path) | Source::Directory(path)) = source else { return Ok(()) };
+    let trust = places::trust(global)?;
+    match ringfence_trust::verify(sealed.clone(), &trust, jiff::Timestamp::now()) {
+        Err(TrustError::UnknownKey { public: Some(_), .. }) => {
+            pin_asking(Path::new(path), global, printer)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints the lines, when they are data for nobody else; returns those that are still to be shown.
