@@ -78,6 +78,7 @@ fn warning(found: Found) -> Warning {
             ("low-coverage", message)
         }
         Found::OldList { message } => ("old-list", message),
+        Found::SkippedLine { message } => ("skipped-line", message),
         Found::NoDomain { sources } => {
             let places: Vec<String> = sources.iter().map(|place| (place + 1).to_string()).collect();
             let places = places.join(", ");

@@ -74,6 +74,11 @@ pub enum Warning {
         /// What to tell.
         message: String,
     },
+    /// A line of a published list that cannot be used.
+    SkippedLine {
+        /// What to tell.
+        message: String,
+    },
     /// Sources without an address.
     NoDomain {
         /// Their places in the input.
@@ -172,6 +177,8 @@ pub fn assess(
     let old =
         today.into_iter().flat_map(|today| lists.iter().filter_map(move |l| l.staleness(today)));
     report.warnings.extend(old.map(|message| Warning::OldList { message }));
+    let skipped = lists.iter().flat_map(TrustList::skipped).cloned();
+    report.warnings.extend(skipped.map(|message| Warning::SkippedLine { message }));
     report.classes = classes.into_iter().collect();
     Ok(report)
 }

@@ -14,6 +14,9 @@ use super::own;
 pub const MAX_LIST_BYTES: usize = 16 << 20;
 /// Most entries of a list.
 pub const MAX_LIST_ENTRIES: usize = 500_000;
+/// Most lines of a published list that are passed over because they cannot be used; its user did not write
+/// them. In a list in the plain form every line has to be right.
+pub const MAX_SKIPPED_LINES: usize = 20;
 /// A list older than this is reported as old: about a third of such domains change hands or names in it.
 pub const OLD_AFTER_DAYS: i64 = 365;
 /// Below this a score is low; from [`RELIABLE`] on it is reliable, and mixed between.
@@ -153,6 +156,7 @@ pub struct TrustList {
     name: String,
     as_of: Option<Date>,
     entries: BTreeMap<String, Score>,
+    skipped: Vec<String>,
 }
 
 impl TrustList {
@@ -168,16 +172,18 @@ impl TrustList {
             as_of,
         };
         let entries = own::PRIMARY.iter().map(|e| (e.domain.to_owned(), score(e.reason)));
-        Self { name: "primary".to_owned(), as_of, entries: entries.collect() }
+        Self { name: "primary".to_owned(), as_of, entries: entries.collect(), skipped: Vec::new() }
     }
 
     /// Reads a list; the columns in its first line tell the form. `as_of` is when it was published.
     ///
     /// # Errors
     ///
-    /// [`ListError`] with the line. Nothing of a list with an error is used.
+    /// [`ListError`] with the line. Nothing of a list with an error is used. Of a published list (CRED-1, PC1)
+    /// up to [`MAX_SKIPPED_LINES`] lines are passed over instead.
     pub fn parse(name: &str, text: &str, as_of: Option<Date>) -> Result<Self, ListError> {
-        let mut list = Self { name: name.to_owned(), as_of, entries: BTreeMap::new() };
+        let mut list =
+            Self { name: name.to_owned(), as_of, entries: BTreeMap::new(), skipped: Vec::new() };
         if text.len() > MAX_LIST_BYTES {
             return Err(ListError::TooLarge { list: list.name });
         }
@@ -191,7 +197,11 @@ impl TrustList {
             let cells = cells(row).ok_or_else(|| "a quotation mark is not closed".to_owned());
             let added = cells.and_then(|cells| list.add(&columns, &cells, line));
             if let Err(problem) = added {
-                return Err(ListError::BadLine { list: list.name, line, problem });
+                let error = ListError::BadLine { list: list.name.clone(), line, problem };
+                if columns.format == Format::Plain || list.skipped.len() == MAX_SKIPPED_LINES {
+                    return Err(error);
+                }
+                list.skipped.push(error.to_string());
             }
             if list.entries.len() > MAX_LIST_ENTRIES {
                 return Err(ListError::TooLarge { list: list.name });
@@ -203,6 +213,11 @@ impl TrustList {
     /// Returns the name of the list.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns what to tell a person of each line that was passed over.
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
     }
 
     /// Returns how many entries it has.
@@ -284,10 +299,16 @@ impl TrustList {
         };
         let note = note.to_owned();
         let score = Score { list: self.name.clone(), line, value: Some(value), class, note, as_of };
-        match self.entries.insert(key, score) {
-            Some(before) => Err(format!("`{}` is in line {} already", shown(name), before.line)),
-            None => Ok(()),
+        match self.entries.get(&key) {
+            // Published lists have some domains twice, as a whole and by a part of the page.
+            Some(before) if before.class == class => {}
+            Some(before) => {
+                let line = before.line;
+                return Err(format!("`{}` is rated otherwise in line {line}", shown(name)));
+            }
+            None => drop(self.entries.insert(key, score)),
         }
+        Ok(())
     }
 }
 

@@ -46,7 +46,7 @@ fn a_wrong_list_is_refused_at_its_line() {
         ("a.com,\n", "line 2: `` is no score from 0 to 1"),
         ("a.com,NaN\n", "line 2: `NaN` is no score from 0 to 1"),
         ("a.com,1,x,yesterday\n", "line 2: `yesterday` is no date `YYYY-MM-DD`"),
-        ("a.com,1\nb.com,1\nA.com,0\n", "line 4: `A.com` is in line 2 already"),
+        ("a.com,1\nb.com,1\nA.com,0\n", "line 4: `A.com` is rated otherwise in line 2"),
     ] {
         check_refused(&format!("{head}{rows}"), &format!("the list `l`, {expected}"));
     }
@@ -54,13 +54,26 @@ fn a_wrong_list_is_refused_at_its_line() {
         "domain,score\na.com,\"1",
         "the list `l`, line 2: a quotation mark is not closed",
     );
-    let cred1 = "domain,category,credibility_score\na.com,dubious,0.1\n";
-    check_refused(cred1, "the list `l`, line 2: `dubious` is no category of CRED-1");
+}
+
+#[test]
+fn a_few_wrong_lines_of_a_published_list_are_passed_over_and_told() {
+    let head = "domain,category,credibility_score\nbad.com,fake,0.1\n";
+    let list =
+        TrustList::parse("l", &format!("{head}a.com,dubious,0.1\nb. com,fake,0\n"), None).unwrap();
+    let expected = ["line 3: `dubious` is no category of CRED-1", "line 4: `b. com` is no domain"];
+    assert_eq!(list.skipped(), expected.map(|text| format!("the list `l`, {text}")));
+    assert_eq!((list.len(), class(&list, "bad.com")), (1, Class::Low));
+    check_refused(
+        &format!("{head}{}", "x y,fake,0\n".repeat(21)),
+        "the list `l`, line 23: `x y` is no domain",
+    );
 }
 
 #[test]
 fn an_entry_of_a_page_counts_for_that_part_only() {
-    let text = "domain,score\nexample.org/news,0.1\nexample.org,0.9\nanews.org/,0.2\n";
+    let text =
+        "domain,score\nexample.org/news,0.1\nexample.org,0.9\nanews.org/,0.2\nanews.org/#top,0.3\n";
     let list = TrustList::parse("l", text, None).unwrap();
     for (address, expected) in [
         ("https://example.org/news/today?x=1", Class::Low),
