@@ -86,6 +86,9 @@ struct Step {
     shows: String,
     /// The arguments of `ringfence`.
     args: Vec<String>,
+    /// A file in which one byte is changed before.
+    #[serde(default)]
+    damages: Option<String>,
     /// The exit code it must end with.
     #[serde(default)]
     exit: i32,
@@ -106,6 +109,11 @@ fn play(workspace: &Workspace, script: &Script) -> Result<(), Failure> {
         command.args(arguments(step, &scratch.path, &approval)).current_dir(workspace.root());
         command.env("RINGFENCE_STATE_DIR", scratch.path.join("state")).env("NO_COLOR", "1");
         command.env("RINGFENCE_CACHE_DIR", scratch.path.join("cache"));
+        // Keys and trust of its own: whose signatures count for the person is not the demo's to say.
+        command.env("XDG_CONFIG_HOME", scratch.path.join("config"));
+        if let Some(file) = &step.damages {
+            damage(Path::new(&file.replace(SCRATCH, &scratch.path.to_string_lossy())))?;
+        }
         command.env("RINGFENCE_DATA_DIR", scratch.path.join("data"));
         let place = format!("{}/{}", number + 1, script.step.len());
         println!("\n  {place}  {}\n    $ {}", step.shows, process::shown(&command));
@@ -165,6 +173,16 @@ fn lay_out(workspace: &Workspace, scratch: &Path, plugin: &Laid) -> Result<(), F
             .map_err(|source| Failure::io("copy", &from, &source))?;
     }
     Ok(())
+}
+
+/// Changes one bit in the middle of a file.
+fn damage(path: &Path) -> Result<(), Failure> {
+    let mut bytes = std::fs::read(path).map_err(|source| Failure::io("read", path, &source))?;
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 1;
+    }
+    std::fs::write(path, bytes).map_err(|source| Failure::io("write", path, &source))
 }
 
 /// Returns the arguments with the scratch directory and the digest to approve filled in.
