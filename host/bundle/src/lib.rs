@@ -18,6 +18,8 @@ pub mod imports;
 pub mod inspect;
 pub mod manifest;
 mod nearest;
+#[cfg(feature = "oci")]
+pub mod oci;
 mod open;
 mod read;
 mod sniff;

@@ -2,6 +2,8 @@
 
 mod bundle;
 mod exec;
+#[cfg(feature = "oci")]
+mod oci;
 mod store;
 
 use std::path::PathBuf;
@@ -15,6 +17,9 @@ pub(crate) use exec::{
     Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, WriteRule,
 };
 pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
+
+#[cfg(feature = "oci")]
+pub(crate) use oci::{Pull, Push, Registry};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
@@ -131,6 +136,14 @@ pub(crate) enum Command {
     /// Bind the workspace to exactly the bundles that are installed
     #[command(after_help = store::LOCK_EXAMPLES)]
     Lock(Lock),
+    /// Send a bundle to a registry
+    #[cfg(feature = "oci")]
+    #[command(after_help = oci::PUSH_EXAMPLES)]
+    Push(Push),
+    /// Fetch a bundle from a registry, and say who signed it
+    #[cfg(feature = "oci")]
+    #[command(after_help = oci::PULL_EXAMPLES)]
+    Pull(Pull),
     /// Run a native program in an OS sandbox, after you approved exactly that
     #[command(after_help = exec::EXEC_EXAMPLES)]
     Exec(Exec),

@@ -13,6 +13,8 @@ mod keys;
 mod native;
 mod pack;
 mod policy;
+#[cfg(feature = "oci")]
+mod registry;
 mod run;
 mod serve;
 mod sign;
@@ -46,6 +48,10 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Update(args) => store::update(&args, global, printer),
         Command::Remove(args) => store::remove(&args, global, printer),
         Command::Lock(args) => store::lock(&args, global, printer),
+        #[cfg(feature = "oci")]
+        Command::Push(push) => registry::push(&push, printer),
+        #[cfg(feature = "oci")]
+        Command::Pull(pull) => registry::pull(&pull, global, printer),
         Command::Exec(exec) => exec::exec(&exec, global, printer),
         Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),

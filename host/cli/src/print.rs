@@ -71,6 +71,16 @@ impl Printer {
         let _ = writeln!(err, "{DIM}{text}{DIM:#}");
     }
 
+    /// Shows how far something is, in place of what was shown before; nothing where nobody watches.
+    #[cfg(feature = "oci")]
+    pub(crate) fn progress(&self, text: &str) {
+        if !self.json && std::io::stderr().is_terminal() {
+            let mut err = anstream::stderr().lock();
+            let _ = write!(err, "\r\x1b[K{DIM}{}{DIM:#}", visible(text));
+            let _ = err.flush();
+        }
+    }
+
     /// Prints an error and returns its exit code.
     pub(crate) fn failed(&self, error: &CliError) -> std::process::ExitCode {
         // Where results go may be what failed; then even a program is told in words.

@@ -32,6 +32,9 @@ pub(super) fn source(word: &str) -> Result<Source, CliError> {
 pub(super) fn fetch(source: &Source) -> Result<Sealed, CliError> {
     match source {
         Source::File(path) | Source::Directory(path) => local(Path::new(path)),
+        #[cfg(feature = "oci")]
+        Source::Oci(reference) => crate::commands::registry::fetch(reference),
+        #[cfg(not(feature = "oci"))]
         Source::Oci(reference) => Err(CliError::Usage(format!(
             "`oci:{reference}` cannot be fetched: this program was built without registries"
         ))),
