@@ -131,6 +131,9 @@ from_rooms!(
     ringfence::trust::TrustError,
 );
 
+#[cfg(feature = "oci")]
+from_rooms!(ringfence_bundle::oci::OciError);
+
 impl From<ringfence_capability::ParseError> for CliError {
     fn from(error: ringfence_capability::ParseError) -> Self {
         Self::Usage(error.to_string())

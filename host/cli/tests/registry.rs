@@ -102,7 +102,7 @@ fn a_file_is_replaced_only_when_that_is_said_and_never_in_part() {
     let text = fails(dir.path(), &["pull", &at, "-o", "x"], "", 2);
     assert!(text.contains("`x` is already there; `--force` replaces it"), "{text}");
     let text = fails(dir.path(), &["pull", &at, "-o", "missing/x"], "", 2);
-    assert!(text.contains("error[cli::unwritten]: `missing/x` cannot be written"), "{text}");
+    assert!(text.contains("error[cli::write]: the bundle `missing/x` cannot be written"), "{text}");
     let text = fails(dir.path(), &["pull", &registry.at("a:2"), "-o", "x", "--force"], "", 2);
     assert!(text.contains("error[oci::not-found]"), "{text}");
     assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"mine");
@@ -160,6 +160,25 @@ fn a_password_comes_from_standard_input_or_from_what_docker_stored() {
     std::fs::write(&config, "{\"credsStore\":\"desktop\"}").unwrap();
     let text = fails(dir.path(), &["pull", &at, "-o", "y"], "", 2);
     assert!(text.contains("`docker-credential-desktop`"), "{text}");
+}
+
+#[test]
+fn a_bundle_is_installed_and_updated_from_a_registry() {
+    let name = "a_bundle_is_installed_and_updated_from_a_registry";
+    let Some(registry) = Registry::start(name, false) else { return };
+    let (dir, at) = (directory(), registry.at("a:1"));
+    let pushed = json(dir.path(), &["push", "word-count.rfz", &at]);
+    let source = format!("oci:{at}");
+    let listed = || json(dir.path(), &["list"])[0].clone();
+    let install = ["install", &source, "--allow-unsigned", "--yes"];
+    assert_eq!(ringfence(dir.path(), &install, "").status.code(), Some(0));
+    assert_eq!((&listed()["digest"], &listed()["source"]), (&pushed["bundle"], &source.into()));
+    write(dir.path(), "two.rfz", "two");
+    let second = json(dir.path(), &["push", "two.rfz", &at]);
+    assert_ne!(second["bundle"], pushed["bundle"]);
+    let update = ["update", "word-count", "--allow-unsigned", "--yes"];
+    assert_eq!(ringfence(dir.path(), &update, "").status.code(), Some(0));
+    assert_eq!(listed()["digest"], second["bundle"]);
 }
 
 #[test]

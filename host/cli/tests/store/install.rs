@@ -165,7 +165,7 @@ fn bad_words_say_what_to_write() {
     for (args, says) in [
         (&["install", "nowhere.rfz"][..], "the bundle `nowhere.rfz` cannot be read"),
         (&["install", "adder/a.wasm"], "put a `plugin.toml` beside it"),
-        (&["install", "oci:r.example/a:1"], "without registries"),
+        (&["install", "oci:nothing"], "it names no registry"),
         (&["install"], "<SOURCE>"),
         (&["install", "adder", "--accept", "1234"], "64 lower-case hexadecimal digits"),
         (&["install", "--locked"], "`ringfence lock NAME` writes it"),
