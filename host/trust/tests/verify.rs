@@ -140,7 +140,7 @@ fn signatures_that_do_not_hold_are_refused() {
     refused("with another comment", with(renamed), &trust, "trust::broken-signature");
     let later = text.replace(&(NOW - DAY).to_string(), &NOW.to_string()).into_bytes();
     refused("with another time", with(later), &trust, "trust::broken-signature");
-    let old = text.replacen("\nRUQ", "\nRWQ", 1).into_bytes();
+    let old = text.replacen("\nRU", "\nRW", 1).into_bytes();
     refused("of the old algorithm", with(old), &trust, "trust::unknown-algorithm");
     let unknown = text.replacen("\nRU", "\nQU", 1).into_bytes();
     refused("of an unknown algorithm", with(unknown), &trust, "trust::unknown-algorithm");
