@@ -82,9 +82,9 @@ mod tests {
         Challenge::of(&headers)
     }
 
-    fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
         let service = service.map(str::to_owned);
-        Some(Challenge::Bearer { realm: realm.to_owned(), service })
+        Challenge::Bearer { realm: realm.to_owned(), service }
     }
 
     #[test]
@@ -94,14 +94,14 @@ mod tests {
             (&["basic"], Some(Challenge::Basic)),
             (
                 &["Bearer realm=\"https://a.example/t\",service=\"s\",scope=\"repository:x:pull\""],
-                bearer("https://a.example/t", Some("s")),
+                Some(bearer("https://a.example/t", Some("s"))),
             ),
             (
                 &["bearer Realm=https://a.example/t , service=s"],
-                bearer("https://a.example/t", Some("s")),
+                Some(bearer("https://a.example/t", Some("s"))),
             ),
-            (&["Bearer realm=\"a\\\"b\""], bearer("a\"b", None)),
-            (&["Basic realm=\"r\"", "Bearer realm=\"x\""], bearer("x", None)),
+            (&["Bearer realm=\"a\\\"b\""], Some(bearer("a\"b", None))),
+            (&["Basic realm=\"r\"", "Bearer realm=\"x\""], Some(bearer("x", None))),
             (&["Bearer service=\"s\""], None),
             (&["Bearer realm=\"unfinished"], None),
             (&["Negotiate"], None),

@@ -64,7 +64,9 @@ impl Url {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let Some(authority) = uri.authority() else {
-            let origin = base.filter(|_| uri.scheme().is_none() && text.starts_with('/'))?.clone();
+            // What begins with two is a host to some readers and a path to others.
+            let is_path = text.starts_with('/') && !text.starts_with("//");
+            let origin = base.filter(|_| is_path && uri.scheme().is_none())?.clone();
             return Some(Self { origin, path });
         };
         let scheme = uri.scheme()?;
