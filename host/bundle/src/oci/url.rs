@@ -74,15 +74,12 @@ impl Url {
         if (!encrypted && *scheme != Scheme::HTTP) || authority.as_str().contains('@') {
             return None;
         }
-        let port = match (authority.port(), authority.port_u16()) {
-            (None, _) => {
-                if encrypted {
-                    443
-                } else {
-                    80
-                }
-            }
-            (Some(_), port) => port.filter(|port| *port != 0)?,
+        let after_host = authority.as_str().strip_prefix(authority.host())?;
+        let port = match (after_host, authority.port_u16()) {
+            ("", _) if encrypted => 443,
+            ("", _) => 80,
+            // A number that is no port is not the same as none.
+            (_, port) => port.filter(|port| *port != 0)?,
         };
         let host = authority.host().to_ascii_lowercase();
         Some(Self { origin: Origin { encrypted, host, port }, path })

@@ -54,11 +54,11 @@ pub(super) fn agree(consent: &Consent, question: &Question<'_>) -> Result<&'stat
         return Err(refused("install::nobody-to-ask", &question.why, question));
     };
     let broken = |source| CliError::File { what: "terminal", path: "/dev/tty".to_owned(), source };
-    let mut text = question.lines.join("\n");
-    text.push_str(&format!("\n{} [y/N] ", question.question));
-    // Only what is typed after the question stands there is an answer to it.
-    tty.show(&text).map_err(broken)?;
+    tty.show(&question.lines.join("\n")).map_err(broken)?;
+    // What was typed before the question is no answer to it. It is dropped before the question is there:
+    // afterwards it could be the answer.
     tty.discard_input().map_err(room)?;
+    tty.show(&format!("\n{} [y/N] ", question.question)).map_err(broken)?;
     match tty.read_line(PATIENCE).map_err(room)?.trim() {
         "y" | "yes" => Ok("terminal"),
         _ => Err(refused("install::denied", "you did not agree", question)),
