@@ -8,12 +8,12 @@ use crate::error::CliError;
 use crate::places;
 
 /// The longest passphrase.
-const MOST_BYTES: u64 = 1024;
+const MOST_BYTES: usize = 1024;
 
 /// Returns the passphrase in a file, without the end of its line.
 pub(crate) fn from_file(path: &Path) -> Result<Passphrase, CliError> {
     let shown = path.display();
-    let bytes = places::read(path, "passphrase file", MOST_BYTES)?;
+    let bytes = places::read(path, "passphrase file", MOST_BYTES as u64)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| CliError::Usage(format!("the passphrase file `{shown}` is not text")))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -117,7 +117,7 @@ mod terminal {
 
     /// Reads one line, byte by byte, so that nothing of it stays in a buffer.
     fn line(terminal: &File) -> std::io::Result<Option<Passphrase>> {
-        let mut typed = Vec::with_capacity(super::MOST_BYTES as usize);
+        let mut typed = Vec::with_capacity(super::MOST_BYTES);
         let mut byte = [0];
         loop {
             match rustix::io::read(terminal, &mut byte) {

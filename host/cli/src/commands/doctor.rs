@@ -210,7 +210,7 @@ fn unverified(rules: &[Enforcement]) -> Failed {
             Status::Partial(what) => what.clone(),
             Status::NotEnforced => "NOT held".to_owned(),
         };
-        detail.push_str(&format!("\n{}: {status}", rule.rule));
+        detail.extend(["\n", &rule.rule, ": ", &status]);
     }
     let fix = "run native programs on Linux, or approve only those you would run without a sandbox";
     Failed { detail, fixes: vec![fix.to_owned()] }

@@ -37,9 +37,10 @@ pub(crate) fn open(name: &str, passphrase_file: Option<&Path>) -> Result<SecretK
     let bytes = places::read(&path, "secret key", MAX_KEY_FILE_BYTES)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| CliError::Usage(format!("the secret key `{}` is not text", path.display())))?;
-    let passphrase = match SecretKey::is_encrypted(&text)? {
-        true => Some(passphrase::existing(name, passphrase_file)?),
-        false => None,
+    let passphrase = if SecretKey::is_encrypted(&text)? {
+        Some(passphrase::existing(name, passphrase_file)?)
+    } else {
+        None
     };
     Ok(SecretKey::from_file(&text, passphrase.as_ref())?)
 }

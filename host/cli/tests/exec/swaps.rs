@@ -16,8 +16,8 @@ fn script(fixture: &Fixture, name: &str, word: &str) {
 
 /// Runs `argv`, does `swap` while the question stands, says yes, and returns code and output.
 fn answered(fixture: &Fixture, argv: &[&str], swap: impl FnOnce(&Path)) -> (Option<i32>, String) {
-    let args = [&["exec", "--commit", "none", "--"], argv].concat();
-    let mut session = Session::start(fixture, &args);
+    let words = [&["exec", "--commit", "none", "--"], argv].concat();
+    let mut session = Session::start(fixture, &words);
     session.until("\n> ");
     swap(&fixture.work());
     session.answer("\n> ", "y\n");
@@ -85,8 +85,8 @@ fn a_working_directory_that_is_swapped_while_the_question_stands_is_not_left_for
             symlink(&outside, work.join("here")).unwrap();
         };
         let argv = ["sh", "-c", "cd ../here && cat word"];
-        let args = [&["exec", "--commit", "none", "--workspace", "..", "--"], &argv[..]].concat();
-        let mut session = Session::start_in(fixture, &fixture.work().join("here"), &args);
+        let words = [&["exec", "--commit", "none", "--workspace", "..", "--"], &argv[..]].concat();
+        let mut session = Session::start_in(fixture, &fixture.work().join("here"), &words);
         session.until("\n> ");
         swap(&fixture.work());
         session.answer("\n> ", "y\n");

@@ -86,7 +86,7 @@ impl Sbom {
 /// Reads the SBOM of a bundle; nothing when there is none that can be read.
 pub(super) fn sbom(plugin: &Plugin) -> Option<Sbom> {
     let value: Value = serde_json::from_slice(plugin.sbom.as_deref()?).ok()?;
-    let text = |value: &Value| value.as_str().map(|text| short(text));
+    let text = |value: &Value| value.as_str().map(short);
     let components = value["components"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut licences = BTreeMap::new();
     for component in components {

@@ -21,7 +21,7 @@ pub(super) struct Question<'q> {
     /// The bundle.
     pub(super) digest: Digest,
     /// What is asked, such as `install word-count 1.0.0?`.
-    pub(super) question: String,
+    pub(super) words: String,
     /// Why it was not simply done.
     pub(super) why: String,
     /// The command without its consent, such as `ringfence install x.rfz`.
@@ -58,7 +58,7 @@ pub(super) fn agree(consent: &Consent, question: &Question<'_>) -> Result<&'stat
     // What was typed before the question is no answer to it. It is dropped before the question is there:
     // afterwards it could be the answer.
     tty.discard_input().map_err(room)?;
-    tty.show(&format!("\n{} [y/N] ", question.question)).map_err(broken)?;
+    tty.show(&format!("\n{} [y/N] ", question.words)).map_err(broken)?;
     match tty.read_line(PATIENCE).map_err(room)?.trim() {
         "y" | "yes" => Ok("terminal"),
         _ => Err(refused("install::denied", "you did not agree", question)),

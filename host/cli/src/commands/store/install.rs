@@ -58,7 +58,7 @@ fn one(
             let question = Question {
                 lines: &shown(&lines, printer),
                 digest: offer.sealed.digest(),
-                question: format!("install {name} {version}?"),
+                words: format!("install {name} {version}?"),
                 why: "nobody could be asked whether to install it".to_owned(),
                 command,
             };

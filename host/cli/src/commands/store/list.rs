@@ -102,13 +102,13 @@ fn receipt_rows(
                 .err(),
         };
         let signer = installed.signer.as_ref();
-        let signed = match signer {
+        let by = match signer {
             Some(signer) => format!("signed by {} ({})", signer.name, signer.key),
             None => "not signed".to_owned(),
         };
         let older = if current { "" } else { "  (older)" };
         Row {
-            text: format!("{} {}{older}  {signed}", receipt.name, installed.version),
+            text: format!("{} {}{older}  {by}", receipt.name, installed.version),
             json: json!({
                 "name": receipt.name,
                 "version": installed.version.to_string(),

@@ -87,7 +87,7 @@ fn one(
         let question = Question {
             lines: &shown(&offer.lines(&args.profile, global)?, printer),
             digest: offer.sealed.digest(),
-            question: format!("update {name} {old} to {new}?"),
+            words: format!("update {name} {old} to {new}?"),
             why: format!("the update of `{name}` {verdict}"),
             command,
         };
