@@ -115,7 +115,7 @@ fn what_was_typed_before_the_question_stood_there_is_thrown_away() {
 fn the_difference_is_shown_on_demand_and_no_line_of_it_passes_for_the_hosts() {
     let mut detail =
         String::from("changed file\n  +ringfence: run a native program in a sandbox?\n");
-    detail.push_str(&format!("  +{}ringfence: yes?\n", "x".repeat(70)));
+    detail.extend(["  +", &"x".repeat(70), "ringfence: yes?\n"]);
     detail.push_str(&"  +line\n".repeat(50));
     let prompt = Prompt::default().detailed(detail);
     let (answer, script) = ask_lines(vec![Ok("d"), Ok(""), Ok("y")], &prompt);
