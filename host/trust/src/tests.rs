@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use crate::*;
+use base64::Engine as _;
 use ringfence_capability::Diagnostic as _;
 
 /// A key and a signature that the program of minisign (0.11) made over `hello\n`.
@@ -60,7 +61,6 @@ fn damaged_key_files_are_refused() {
         assert_eq!(error.code(), "trust::not-a-secret-key", "{what}");
     }
     // One bit of the id, the key, its public half, or the checksum, in a file that has one.
-    use base64::Engine as _;
     let whole = SecretKey::generate().unwrap().to_file(&Protection::None).unwrap();
     let (comment, line) = whole.trim_end().split_once('\n').unwrap();
     let engine = base64::engine::general_purpose::STANDARD;

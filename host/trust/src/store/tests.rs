@@ -118,7 +118,7 @@ fn files_are_read_strictly() {
             format!("[[revoked]]\ndigest = \"sha256:{}\"\n", "0".repeat(64)),
             "missing field `reason`",
         ),
-        ("x".repeat(MAX_TRUST_BYTES as usize + 1), "more than"),
+        ("x".repeat(usize::try_from(MAX_TRUST_BYTES).unwrap() + 1), "more than"),
     ];
     for (text, why) in cases {
         let error = TrustLayer::parse(LayerKind::User, "trust.toml", &text).unwrap_err();
