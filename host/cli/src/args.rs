@@ -4,6 +4,7 @@ mod bundle;
 mod exec;
 #[cfg(feature = "oci")]
 mod oci;
+mod mcp;
 mod store;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};
+pub(crate) use mcp::{Mcp, McpCommand, McpServe, Whom};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
@@ -100,6 +102,8 @@ pub(crate) enum Command {
     /// Serve HTTP with a plugin that exports a wasi:http handler
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
+    /// Offer plugins to any client of the Model Context Protocol
+    Mcp(Mcp),
     /// Show what a plugin is and asks for, without running any of it
     Inspect(Inspect),
     /// Show what a plugin would be granted under a profile, and the rule behind each decision

@@ -10,6 +10,7 @@ mod exec;
 mod explain;
 mod inspect;
 mod keys;
+mod mcp;
 mod native;
 mod pack;
 mod policy;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Run(run) => run::run(&run, global, printer),
         Command::Call(call) => run::call(&call, global, printer),
         Command::Serve(serve) => serve::serve(&serve, global, printer),
+        Command::Mcp(args) => mcp::mcp(&args.command, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, global, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),
         Command::Pack(pack) => pack::pack(&pack, printer),

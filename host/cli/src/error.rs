@@ -105,6 +105,12 @@ impl From<RunError> for CliError {
     }
 }
 
+impl From<ringfence::mcp::McpError> for CliError {
+    fn from(error: ringfence::mcp::McpError) -> Self {
+        Self::Room(Box::new(error))
+    }
+}
+
 impl From<ringfence_policy::PolicyError> for CliError {
     fn from(error: ringfence_policy::PolicyError) -> Self {
         Self::Room(Box::new(error))

@@ -14,6 +14,8 @@ mod diff;
 mod ends;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/mcp.rs"]
+mod mcp;
 #[path = "cli/stdin.rs"]
 mod stdin;
 #[path = "cli/words.rs"]

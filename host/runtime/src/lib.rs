@@ -49,6 +49,7 @@ mod record;
 mod run;
 mod serve;
 mod session;
+mod tools;
 mod unused;
 
 pub use builder::HostBuilder;
@@ -66,6 +67,7 @@ pub use record::NoLog;
 pub use run::{CallDone, CommandDone, Usage};
 pub use serve::{ServeOptions, Served};
 pub use session::Session;
+pub use tools::{OfferedPlugin, Toolbox};
 
 pub use ringfence_approval as approval;
 pub use ringfence_bundle::inspect::PluginKind;
@@ -77,6 +79,7 @@ pub use ringfence_capability::{
 pub use ringfence_engine::value::CallResult;
 pub use ringfence_engine::{Allocation, CacheStats, Source};
 pub use ringfence_interfaces::{Level, Observer, Sink, Stdin};
+pub use ringfence_mcp as mcp;
 pub use ringfence_policy::{Explanation, Layer, LayerKind, PolicyError, Verdict, Verdicts};
 pub use ringfence_sandbox as sandbox;
 pub use ringfence_trust as trust;

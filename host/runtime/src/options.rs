@@ -66,6 +66,8 @@ pub struct Stdio {
     pub stdout: Box<dyn Sink>,
     /// Where standard error goes.
     pub stderr: Box<dyn Sink>,
+    /// Who hears this run in place of whoever hears all of them.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Stdio {
@@ -76,7 +78,18 @@ impl Stdio {
 
     /// Returns this input and these takers of output.
     pub fn new(stdin: impl Into<Stdin>, stdout: impl Sink, stderr: impl Sink) -> Self {
-        Self { stdin: stdin.into(), stdout: Box::new(stdout), stderr: Box::new(stderr) }
+        Self {
+            stdin: stdin.into(),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            observer: None,
+        }
+    }
+
+    /// Returns the same, for a run that `observer` hears in place of that of the options.
+    #[must_use]
+    pub fn heard_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 }
 

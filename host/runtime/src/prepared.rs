@@ -157,7 +157,7 @@ impl Prepared {
         Ok(Setup {
             grants: Arc::clone(&self.grants),
             meter: Arc::clone(meter),
-            observer: Arc::clone(&self.observer),
+            observer: stdio.observer.unwrap_or_else(|| Arc::clone(&self.observer)),
             fs,
             protected: ProtectedNames::new(|name| policy::ProtectedNames::built_in().matches(name)),
             effects: Arc::clone(effects),

@@ -73,7 +73,7 @@ fn serves(kind: PluginKind, plugin: &str) -> Result<(), RunError> {
 }
 
 /// Waits for Ctrl-C, or for the signal that asks a service to end.
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

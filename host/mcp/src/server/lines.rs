@@ -134,6 +134,12 @@ impl Client<'_> {
                     return self.refuse(refusal).await;
                 }
                 let (shared, talk) = (Arc::clone(self.shared), Arc::clone(&self.talk));
+                if method == "initialize" {
+                    // Whatever comes after it in the same breath is read as its revision says.
+                    let result = shared.answer(&talk, &self.out, &id, &method, params).await;
+                    let _ = self.out.send(message::answer(Some(&id), result)).await;
+                    return;
+                }
                 let (out, of) = (self.out.clone(), id.clone());
                 let task = self.running.spawn(async move {
                     let result = shared.answer(&talk, &out, &of, &method, params).await;
