@@ -201,23 +201,19 @@ impl Message {
                 return Err(NoMessage { id: None, error, answer: false });
             }
         };
-        match id {
-            Some(id) => Ok(Self::Answer { id, result }),
-            None => {
-                let error = RpcError::new(code::INVALID_REQUEST, "an answer without an id");
-                Err(NoMessage { id: None, error, answer: false })
-            }
-        }
+        let error = RpcError::new(code::INVALID_REQUEST, "an answer without an id");
+        let id = id.ok_or(NoMessage { id: None, error, answer: false })?;
+        Ok(Self::Answer { id, result })
     }
 }
 
 /// Returns a request as it is sent.
-pub fn request(id: &Id, method: &str, params: Value) -> Value {
+pub fn request(id: &Id, method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id.to_json(), "method": method, "params": params })
 }
 
 /// Returns a notification as it is sent.
-pub fn notification(method: &str, params: Value) -> Value {
+pub fn notification(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "method": method, "params": params })
 }
 

@@ -5,6 +5,7 @@
 //! get a suffix made from what they are, so that no plugin can take the name of another's tool.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -44,7 +45,7 @@ fn with_suffix(name: &str, (plugin, tool): &(&str, &str)) -> String {
     let mut suffixed: String = name.chars().take(MAX_NAME - SUFFIX - 1).collect();
     suffixed.push('_');
     for byte in hash.iter().take(SUFFIX / 2) {
-        suffixed.push_str(&format!("{byte:02x}"));
+        let _ = write!(suffixed, "{byte:02x}");
     }
     suffixed
 }

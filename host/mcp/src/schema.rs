@@ -221,13 +221,13 @@ impl<'s> Check<'s> {
         let known = schema.get("properties").and_then(Value::as_object);
         for (key, value) in object {
             let place = Place::Key(place, key);
-            match (known.and_then(|known| known.get(key)), schema.get("additionalProperties")) {
-                (Some(schema), _) => fits &= self.at(schema, value, &place, depth + 1),
-                (None, Some(Value::Bool(false))) => {
-                    fits = self.no(&place, || "there is no such key".to_owned())
+            let own = known.and_then(|known| known.get(key));
+            match own.or_else(|| schema.get("additionalProperties")) {
+                Some(Value::Bool(false)) if own.is_none() => {
+                    fits = self.no(&place, || "there is no such key".to_owned());
                 }
-                (None, Some(schema)) => fits &= self.at(schema, value, &place, depth + 1),
-                (None, None) => {}
+                Some(schema) => fits &= self.at(schema, value, &place, depth + 1),
+                None => {}
             }
         }
         fits & self.count(schema, ("minProperties", "maxProperties"), object.len(), place)

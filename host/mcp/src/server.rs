@@ -71,7 +71,7 @@ impl Default for ServerOptions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instructions: None,
             concurrency: 32,
-            call_time: Duration::from_secs(15 * 60),
+            call_time: Duration::from_mins(15),
             answer_bytes: 4 * 1024 * 1024,
             page: 100,
             may_ask: MayAsk::default(),

@@ -7,6 +7,7 @@
 mod shape;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -94,7 +95,7 @@ impl Toolbox {
     ///
     /// # Errors
     /// When two functions cannot be told apart: one plugin was given twice.
-    pub fn new(plugins: Vec<OfferedPlugin>) -> Result<Self, ringfence_mcp::McpError> {
+    pub fn new(plugins: &[OfferedPlugin]) -> Result<Self, ringfence_mcp::McpError> {
         let all: Vec<(&OfferedPlugin, &Function)> =
             plugins.iter().flat_map(|one| one.functions.iter().map(move |f| (one, f))).collect();
         let pairs: Vec<_> = all
@@ -116,7 +117,7 @@ impl Toolbox {
             let prepared = Arc::clone(&plugin.prepared);
             targets.insert(name, Target { prepared, function: function.full.clone(), shape });
         }
-        let (listed, documents) = documents(&plugins);
+        let (listed, documents) = documents(plugins);
         let catalog = Catalog::new(tools)?.with_documents(listed, Vec::new());
         Ok(Self { catalog: Arc::new(catalog), targets, documents })
     }
@@ -165,14 +166,14 @@ fn documents(plugins: &[OfferedPlugin]) -> (Vec<Document>, HashMap<String, Strin
         let mut text = format!("# {}\n\n{}\n\n## Granted\n\n", plugin.name, plugin.description);
         let grants = plugin.prepared.grants();
         for grant in grants.iter() {
-            text.push_str(&format!("- `{}`\n", grant.capability));
+            let _ = write!(text, "- `{}`\n", grant.capability);
         }
         if grants.iter().next().is_none() {
             text.push_str("Nothing.\n");
         }
         text.push_str("\n## Functions\n");
         for function in &plugin.functions {
-            text.push_str(&format!("\n### {}\n\n{}\n", function.short, function.docs));
+            let _ = write!(text, "\n### {}\n\n{}\n", function.short, function.docs);
         }
         listed.push(Document {
             uri: uri.clone(),

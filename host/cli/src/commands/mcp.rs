@@ -39,7 +39,7 @@ fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Result<u8, CliE
         options.native = super::native::options(approver(args.approver), global)?;
         offered.push(host.offer(&host.open(path)?, options)?);
     }
-    let tools = Toolbox::new(offered)?;
+    let tools = Toolbox::new(&offered)?;
     printer.note(&format!(
         "serving {} tools over MCP on standard input and output",
         tools.catalog().tools().len()

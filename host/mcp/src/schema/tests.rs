@@ -6,7 +6,47 @@ use serde_json::json;
 /// Checks every value against every schema with both.
 #[test]
 fn a_known_validator_agrees_about_every_schema_and_value() {
-    let schemas = [
+    for schema in &schemas() {
+        let known = jsonschema::draft202012::new(schema).unwrap();
+        for value in &values() {
+            let problems = problems(schema, value);
+            assert_eq!(problems.is_empty(), known.is_valid(value), "{schema} {value} {problems:?}");
+        }
+    }
+}
+
+#[test]
+fn a_problem_names_its_place_and_what_was_expected() {
+    let schema = json!({ "type": "object", "properties": {
+        "a": { "type": "array", "items": { "type": "integer" } },
+        "b": { "enum": ["x", "y"] },
+    }, "required": ["c"], "additionalProperties": false });
+    let value = json!({ "a": [1, "2\u{1b}"], "b": "z", "d": 1 });
+    assert_eq!(
+        problems(&schema, &value),
+        [
+            "the value itself: `c` is missing",
+            "/a/1: expected integer, found \"2\\u001b\"",
+            "/b: expected one of \"x\", \"y\"",
+            "/d: there is no such key",
+        ]
+    );
+}
+
+#[test]
+fn a_schema_that_leads_in_circles_or_nowhere_ends() {
+    let circle = json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/a" } } });
+    assert_eq!(problems(&circle, &json!(1)), ["the value itself: it is too much to be checked"]);
+    let outside = json!({ "$ref": "https://example.com/schema.json" });
+    assert_eq!(problems(&outside, &json!(1)), ["the value itself: its schema refers to nothing"]);
+    // Two branches at each of many levels: 2^64 ways, of which only so many are gone.
+    let doubling = json!({ "$ref": "#/$defs/d", "$defs": {
+        "d": { "anyOf": [{ "$ref": "#/$defs/d" }, { "$ref": "#/$defs/d" }] } } });
+    assert!(!problems(&doubling, &json!(1)).is_empty());
+}
+
+fn schemas() -> Vec<Value> {
+    vec![
         json!({ "type": "integer", "minimum": -3, "maximum": 7 }),
         json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 2.5 }),
         json!({ "type": ["string", "null"], "minLength": 1, "maxLength": 2 }),
@@ -31,8 +71,11 @@ fn a_known_validator_agrees_about_every_schema_and_value() {
         json!({ "type": "number", "multipleOf": 2 }),
         json!(true),
         json!(false),
-    ];
-    let values = [
+    ]
+}
+
+fn values() -> Vec<Value> {
+    vec![
         json!(null),
         json!(true),
         json!(0),
@@ -68,42 +111,5 @@ fn a_known_validator_agrees_about_every_schema_and_value() {
         json!({ "next": null }),
         json!({ "next": { "next": null } }),
         json!({ "next": { "next": 1 } }),
-    ];
-    for schema in &schemas {
-        let known = jsonschema::draft202012::new(schema).unwrap();
-        for value in &values {
-            let problems = problems(schema, value);
-            assert_eq!(problems.is_empty(), known.is_valid(value), "{schema} {value} {problems:?}");
-        }
-    }
-}
-
-#[test]
-fn a_problem_names_its_place_and_what_was_expected() {
-    let schema = json!({ "type": "object", "properties": {
-        "a": { "type": "array", "items": { "type": "integer" } },
-        "b": { "enum": ["x", "y"] },
-    }, "required": ["c"], "additionalProperties": false });
-    let value = json!({ "a": [1, "2\u{1b}"], "b": "z", "d": 1 });
-    assert_eq!(
-        problems(&schema, &value),
-        [
-            "the value itself: `c` is missing",
-            "/a/1: expected integer, found \"2\\u001b\"",
-            "/b: expected one of \"x\", \"y\"",
-            "/d: there is no such key",
-        ]
-    );
-}
-
-#[test]
-fn a_schema_that_leads_in_circles_or_nowhere_ends() {
-    let circle = json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/a" } } });
-    assert_eq!(problems(&circle, &json!(1)), ["the value itself: it is too much to be checked"]);
-    let outside = json!({ "$ref": "https://example.com/schema.json" });
-    assert_eq!(problems(&outside, &json!(1)), ["the value itself: its schema refers to nothing"]);
-    // Two branches at each of many levels: 2^64 ways, of which only so many are gone.
-    let doubling = json!({ "$ref": "#/$defs/d", "$defs": {
-        "d": { "anyOf": [{ "$ref": "#/$defs/d" }, { "$ref": "#/$defs/d" }] } } });
-    assert!(!problems(&doubling, &json!(1)).is_empty());
+    ]
 }

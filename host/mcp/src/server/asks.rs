@@ -22,7 +22,7 @@ const MAX_QUESTIONS: usize = 16;
 /// The most characters of a question.
 const MAX_MESSAGE: usize = 2_000;
 /// How long a client may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Returns the questions this client can be asked, as they are sent.
 ///

@@ -38,8 +38,8 @@ impl Shared {
             ("initialize", false) => self.initialize(talk, &params),
             ("ping", false) => json!({}),
             ("logging/setLevel", false) => set_level(talk, &params)?,
-            ("resources/subscribe", false) => self.follow(talk, &params, true)?,
-            ("resources/unsubscribe", false) => self.follow(talk, &params, false)?,
+            ("resources/subscribe", false) => Self::follow(talk, &params, true)?,
+            ("resources/unsubscribe", false) => Self::follow(talk, &params, false)?,
             ("server/discover", true) => self.discover(),
             ("subscriptions/listen", true) => self.listen(out, id, &params).await?,
             ("tools/list", _) => self.list(&params, "tools")?,
@@ -133,16 +133,6 @@ impl Shared {
             Some(_) => return Err(RpcError::new(code::INVALID_PARAMS, "`cursor` is no text")),
         };
         let (most, revision) = (self.options.page, catalog.revision());
-        fn of<T>(
-            all: &[T],
-            each: fn(&T) -> Value,
-            cursor: Option<&str>,
-            most: usize,
-            revision: u64,
-        ) -> Result<(Vec<Value>, Option<String>), RpcError> {
-            let (page, next) = pages::page(all, cursor, most, revision)?;
-            Ok((page.iter().map(each).collect(), next))
-        }
         let (page, next) = match what {
             "tools" => of(catalog.tools(), convert::tool, cursor, most, revision),
             "prompts" => of(catalog.prompts(), convert::prompt, cursor, most, revision),
@@ -154,12 +144,7 @@ impl Shared {
         Ok(result)
     }
 
-    fn follow(
-        &self,
-        talk: &Talk,
-        params: &Map<String, Value>,
-        follow: bool,
-    ) -> Result<Value, RpcError> {
+    fn follow(talk: &Talk, params: &Map<String, Value>, follow: bool) -> Result<Value, RpcError> {
         let uri = params.get("uri").and_then(Value::as_str);
         let uri = uri.ok_or_else(|| RpcError::new(code::INVALID_PARAMS, "`uri` is missing"))?;
         if talk.follow(uri, follow) {
@@ -231,4 +216,16 @@ fn set_level(talk: &Talk, params: &Map<String, Value>) -> Result<Value, RpcError
     let level = level.ok_or_else(|| RpcError::new(code::INVALID_PARAMS, "`level` is no level"))?;
     talk.set_level(level);
     Ok(json!({}))
+}
+
+/// Returns one page of a list as it is sent.
+fn of<T>(
+    all: &[T],
+    each: fn(&T) -> Value,
+    cursor: Option<&str>,
+    most: usize,
+    revision: u64,
+) -> Result<(Vec<Value>, Option<String>), RpcError> {
+    let (page, next) = pages::page(all, cursor, most, revision)?;
+    Ok((page.iter().map(each).collect(), next))
 }

@@ -58,8 +58,8 @@ pub(super) async fn serve(
     bounds: Bounds,
 ) {
     let (out, waiting) = mpsc::channel(WAITING);
-    let mut writing = JoinSet::new();
-    writing.spawn(write(LineWriter::new(output, bounds.write_time), waiting));
+    let mut pen = JoinSet::new();
+    pen.spawn(write(LineWriter::new(output, bounds.write_time), waiting));
     let mut reader = LineReader::new(input, bounds.line);
     let mut client = Client {
         shared,
@@ -76,7 +76,7 @@ pub(super) async fn serve(
         tokio::select! {
             biased;
             () = &mut end => break false,
-            _ = writing.join_next() => break false,
+            _ = pen.join_next() => break false,
             Some(done) = client.running.join_next() => client.done(done.ok()),
             line = reader.next() => match line {
                 None => break true,
@@ -107,7 +107,7 @@ pub(super) async fn serve(
     client.telling.shutdown().await;
     // What was answered is still written.
     drop(client);
-    let _ = tokio::time::timeout(bounds.write_time, writing.join_next()).await;
+    let _ = tokio::time::timeout(bounds.write_time, pen.join_next()).await;
 }
 
 async fn write<O: AsyncWrite + Unpin>(mut lines: LineWriter<O>, mut from: mpsc::Receiver<Value>) {
@@ -141,12 +141,12 @@ impl Client<'_> {
                     return;
                 }
                 let (out, of) = (self.out.clone(), id.clone());
-                let task = self.running.spawn(async move {
+                let running = self.running.spawn(async move {
                     let result = shared.answer(&talk, &out, &of, &method, params).await;
                     let _ = out.send(message::answer(Some(&of), result)).await;
                     of
                 });
-                self.open.insert(id, task);
+                self.open.insert(id, running);
             }
             Message::Notification { method, params } => match method.as_str() {
                 "notifications/cancelled" => {

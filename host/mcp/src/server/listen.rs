@@ -52,7 +52,7 @@ impl Listener for Ear {
         if !note.is_empty() {
             report["message"] = Value::from(text::brief(note, MAX_NOTE));
         }
-        if self.to.try_send(notification("notifications/progress", report)).is_ok() {
+        if self.to.try_send(notification("notifications/progress", &report)).is_ok() {
             *last = done;
         }
     }
@@ -64,7 +64,7 @@ impl Listener for Ear {
         }
         let said = convert::cut(&text::lines(said), MAX_NOTE);
         let message = json!({ "level": LEVELS[usize::from(rank)], "data": said });
-        let _ = self.to.try_send(notification("notifications/message", message));
+        let _ = self.to.try_send(notification("notifications/message", &message));
     }
 }
 
@@ -126,10 +126,10 @@ impl Shared {
             while changes.changed().await.is_ok() {
                 let now = shared.registry.catalog();
                 let followed = talk.followed().into_iter().map(|uri| {
-                    notification("notifications/resources/updated", json!({ "uri": uri }))
+                    notification("notifications/resources/updated", &json!({ "uri": uri }))
                 });
                 let lists = wanted.differing(&before, &now);
-                let lists = lists.into_iter().map(|method| notification(method, json!({})));
+                let lists = lists.into_iter().map(|method| notification(method, &json!({})));
                 for message in lists.chain(followed).collect::<Vec<_>>() {
                     if out.send(message).await.is_err() {
                         return;
@@ -153,7 +153,7 @@ impl Shared {
         };
         let marked = |method: &str, mut params: Value| {
             params["_meta"] = json!({ "io.modelcontextprotocol/subscriptionId": id });
-            notification(method, params)
+            notification(method, &params)
         };
         let mut before = self.registry.catalog();
         let mut accepted = json!({});

@@ -11,7 +11,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 /// How long a state is good: a person may think, and not for ever.
-const GOOD_FOR: Duration = Duration::from_secs(30 * 60);
+const GOOD_FOR: Duration = Duration::from_mins(30);
 /// The most bytes of a sealed state that are looked at.
 const MAX_SEALED: usize = 256 * 1024;
 

@@ -73,7 +73,11 @@ impl Talk {
             followed.remove(uri);
             return true;
         }
-        followed.len() < MAX_FOLLOWED && (followed.insert(uri.to_owned()) || true)
+        let room = followed.len() < MAX_FOLLOWED;
+        if room {
+            followed.insert(uri.to_owned());
+        }
+        room
     }
 
     pub(super) fn followed(&self) -> Vec<String> {
@@ -129,7 +133,7 @@ impl Talk {
         lock(&self.asked).insert(number, answer);
         let mut asked = Asked { talk: Arc::clone(self), out: out.clone(), number, over: false };
         let gone = || RpcError::new(code::INTERNAL, "the client went away");
-        let request = message::request(&Id::Number(number), method, params);
+        let request = message::request(&Id::Number(number), method, &params);
         out.send(request).await.map_err(|_| gone())?;
         let Ok(answer) = tokio::time::timeout(time, answered).await else {
             return Err(RpcError::new(code::INTERNAL, "the client did not answer in time"));
@@ -161,7 +165,7 @@ impl Drop for Asked {
         if !self.over {
             let withdrawn =
                 json!({ "requestId": self.number, "reason": "nobody waits for it any more" });
-            let _ = self.out.try_send(message::notification("notifications/cancelled", withdrawn));
+            let _ = self.out.try_send(message::notification("notifications/cancelled", &withdrawn));
         }
     }
 }

@@ -7,6 +7,7 @@ const MAX_KEPT: usize = 128;
 
 /// Follows the structure of one JSON object and keeps the value of its own key `id`.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says where in the text it is")]
 pub(super) struct IdFinder {
     depth: u64,
     in_string: bool,
