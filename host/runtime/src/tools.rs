@@ -166,7 +166,7 @@ fn documents(plugins: &[OfferedPlugin]) -> (Vec<Document>, HashMap<String, Strin
         let mut text = format!("# {}\n\n{}\n\n## Granted\n\n", plugin.name, plugin.description);
         let grants = plugin.prepared.grants();
         for grant in grants.iter() {
-            let _ = write!(text, "- `{}`\n", grant.capability);
+            let _ = writeln!(text, "- `{}`", grant.capability);
         }
         if grants.iter().next().is_none() {
             text.push_str("Nothing.\n");
