@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence_bundle::inspect::{Function, inspect};
 use ringfence_bundle::manifest::{Effect, ToolMeta};
-use ringfence_bundle::{Encoding, Plugin, adapt};
+use ringfence_bundle::{Encoding, adapt};
 use ringfence_capability::{GrantSet, Kind};
 use ringfence_interfaces::{Level, Observer};
 use ringfence_mcp::{
@@ -23,7 +23,7 @@ use ringfence_mcp::{
 };
 use serde_json::Value;
 
-use crate::{CallResult, Host, Prepared, RunError, RunOptions, Stdio};
+use crate::{CallResult, Host, Plugin, Prepared, RunError, RunOptions, Stdio};
 use shape::Shape;
 
 /// The scheme of what the host itself has to read about plugins.

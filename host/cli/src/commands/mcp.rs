@@ -37,7 +37,7 @@ fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Result<u8, CliE
     for path in &args.plugins {
         let mut options = flags::options(&args.grants, global)?;
         options.native = super::native::options(approver(args.approver), global)?;
-        offered.push(host.offer(&host.open(path)?, options)?);
+        offered.push(host.offer(&crate::named::open(&host, path, global)?, options)?);
     }
     let tools = Toolbox::new(&offered)?;
     printer.note(&format!(
