@@ -2,9 +2,9 @@
 
 mod bundle;
 mod exec;
+mod mcp;
 #[cfg(feature = "oci")]
 mod oci;
-mod mcp;
 mod store;
 
 use std::path::PathBuf;
@@ -19,9 +19,9 @@ pub(crate) use exec::{
 };
 pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 
+pub(crate) use mcp::{Mcp, McpCommand, McpServe, Whom};
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};
-pub(crate) use mcp::{Mcp, McpCommand, McpServe, Whom};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
