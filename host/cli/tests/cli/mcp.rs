@@ -14,7 +14,9 @@ fn initialize() -> Value {
 }
 
 fn request(id: u64, method: &str, params: Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
+    message["params"] = params;
+    message
 }
 
 /// Sends these messages, then the end of the input; returns what came back by id.

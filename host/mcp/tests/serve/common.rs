@@ -74,7 +74,7 @@ impl Registry for Functions {
         Some(self.changes.subscribe())
     }
 
-    fn call<'r>(&'r self, call: Call) -> BoxFuture<'r, Result<Outcome, CallError>> {
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Outcome, CallError>> {
         async move {
             let answer = match call.tool.as_str() {
                 "calc_add" => {
@@ -162,7 +162,7 @@ impl Client {
             // A sender that is gone is no wish to stop.
             let end = async {
                 if stopped.await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             server.lines(to_read, to_write, end).await;
@@ -196,7 +196,7 @@ impl Client {
     /// Returns the next message; nothing when the server closed the connection.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(60), self.from.read_line(&mut line));
+        let read = tokio::time::timeout(Duration::from_mins(1), self.from.read_line(&mut line));
         let read = read.await.expect("the server says nothing any more").unwrap_or(0);
         (read > 0).then(|| serde_json::from_str(&line).expect("a line is a message"))
     }
@@ -236,5 +236,7 @@ pub(crate) fn modern(id: u64, method: &str, mut params: Value) -> Value {
 }
 
 pub(crate) fn call(id: u64, tool: &str, input: Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": input } })
+    let mut params = json!({ "name": tool });
+    params["arguments"] = input;
+    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
