@@ -8,6 +8,7 @@
 //!
 //! Everything here blocks. Start with [`Host::plan_exec`], then [`Host::exec`].
 
+mod agreed;
 mod approve;
 mod decide;
 mod error;
@@ -34,6 +35,7 @@ use ringfence_capability::{Grant, GrantSet, Limits, Profile, Request};
 use ringfence_policy::Layer;
 use ringfence_sandbox::{Exit, Killer, ProcessLimits, SandboxExecutor, Stdio, WriteMode};
 
+pub use agreed::AgreedBy;
 pub use error::ExecError;
 pub use made::{Made, MadeRule};
 pub use plan::ExecPlan;

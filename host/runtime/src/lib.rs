@@ -55,8 +55,8 @@ mod unused;
 pub use builder::HostBuilder;
 pub use error::RunError;
 pub use exec::{
-    ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Made, MadeRule, NativeOptions,
-    Staged, Started, Toolchains,
+    AgreedBy, ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Made, MadeRule,
+    NativeOptions, Staged, Started, Toolchains,
 };
 pub use exports::Export;
 pub use host::{Host, Plan};

@@ -12,6 +12,9 @@ fn changes_are_committed_as_one_and_taken_back_once() {
         assert_eq!(fixture.read("old").as_deref(), Some("after\n"));
         assert_eq!(fixture.read("d/file").as_deref(), Some("new\n"));
         fixture.no_stage_is_left();
+        // Nobody looked at the changes, and the log does not claim that somebody did.
+        let shown = fixture.run(&["audit", "show", "--operation", "exec.commit"]);
+        assert!(shown.out.contains("a rule given ahead commits the changes"), "{}", shown.out);
         let undone = fixture.run(&["exec", "undo", "--yes"]);
         assert_eq!(undone.code, Some(0), "{}", undone.err);
         assert_eq!(fixture.read("old").as_deref(), Some("before\n"));

@@ -20,6 +20,8 @@ fn a_person_says_yes_sees_the_difference_and_commits() {
         assert_eq!(code, Some(0), "{seen}");
         assert!(seen.contains("committed 0 added, 1 changed, 0 deleted"), "{seen}");
         assert_eq!(fixture.read("old").as_deref(), Some("after\n"));
+        let shown = fixture.run(&["audit", "show", "--operation", "exec.commit"]);
+        assert!(shown.out.contains("a person approved the changes"), "{}", shown.out);
     });
 }
 

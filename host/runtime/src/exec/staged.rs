@@ -11,6 +11,7 @@ use ringfence_sandbox::staging::{
     self, Changes, Decision, DiffLimits, Effect, Receipt, RelPath, Stage, Undo, UndoData,
 };
 
+use super::agreed::AgreedBy;
 use super::record::{About, ExecLog};
 use super::{ExecError, ExecOptions, ExecPlan};
 use crate::record::run_id;
@@ -95,14 +96,14 @@ impl Staged {
     }
 
     /// Writes what `decision` covers into the workspace, all of it or nothing. It is on the disk of
-    /// the log first.
+    /// the log first, with who agreed.
     ///
     /// # Errors
     /// When it cannot be recorded; when a flagged path lacks its own approval; when the workspace is
     /// no longer as it was shown. Nothing is written then, and it can be tried again.
-    pub fn commit(&mut self, decision: &Decision) -> Result<Receipt, RunError> {
+    pub fn commit(&mut self, decision: &Decision, by: AgreedBy) -> Result<Receipt, RunError> {
         let entry = self.entry("exec.commit");
-        let begins = self.log.judged(entry, Logged::Allow, "a person approved the changes");
+        let begins = self.log.judged(entry, Logged::Allow, by.reason());
         self.log.append_synced(&[begins])?;
         let done = self.stage.commit(&self.changes, decision);
         let entry = self.entry("exec.committed");

@@ -27,6 +27,7 @@ mod linux {
     use std::fmt::Write as _;
     use std::time::Duration;
 
+    use ringfence::AgreedBy;
     use ringfence::approval::terminal::{self, Terminal as _, Tty};
     use ringfence::sandbox::staging::{Approve, Change, Decision, Receipt, RelPath, UndoData};
     use serde_json::json;
@@ -46,6 +47,10 @@ mod linux {
         printer: &Printer,
     ) -> Result<Value, CliError> {
         let listed = json!(staged.changes());
+        let by = match rule {
+            CommitRule::All => AgreedBy::Rule,
+            CommitRule::Ask | CommitRule::None => AgreedBy::Person,
+        };
         let decision = match (rule, super::super::tty()) {
             (CommitRule::All, _) => {
                 list(&staged, printer);
@@ -70,7 +75,7 @@ mod linux {
             printer.note("ringfence: nothing was changed in the workspace");
             return Ok(json!({ "committed": false, "changes": listed }));
         };
-        let receipt = signals.hold(|| staged.commit(&decision))?;
+        let receipt = signals.hold(|| staged.commit(&decision, by))?;
         printer.note(&told(&receipt));
         Ok(json!({ "committed": true, "receipt": receipt, "changes": listed }))
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::PluginPrograms;
 use crate::RunError;
-use crate::exec::{ExecError, Staged};
+use crate::exec::{AgreedBy, ExecError, Staged};
 
 /// The capability the changes are an act of.
 const CAPABILITY: &str = "fs.write:workspace";
@@ -40,7 +40,7 @@ pub(super) fn keep(
         staged.discard()?;
         return Ok(discarded);
     }
-    let receipt = match staged.commit(&decision) {
+    let receipt = match staged.commit(&decision, AgreedBy::Person) {
         Ok(receipt) => receipt,
         // Somebody else changed the workspace meanwhile, and nothing was written.
         Err(RunError::Exec(ExecError::Staging(_))) => {
