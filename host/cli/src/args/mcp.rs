@@ -1,15 +1,10 @@
 //! The arguments of `ringfence mcp`.
 
-use std::path::PathBuf;
+mod serve;
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand};
 
-use super::{ApproverKind, Grants};
-
-pub(super) const MCP_EXAMPLES: &str = "\
-Examples:
-  ringfence mcp serve plugins/tools/text-search plugins/tools/json-query -p read-only
-    started by a client, which talks to it over standard input and output";
+pub(crate) use serve::{McpServe, Whom};
 
 /// Offer plugins to any client of the Model Context Protocol
 #[derive(Debug, ClapArgs)]
@@ -23,38 +18,6 @@ pub(crate) struct Mcp {
 #[command(defer = true)]
 pub(crate) enum McpCommand {
     /// Serve the functions of plugins as tools, over standard input and output
-    #[command(after_help = MCP_EXAMPLES)]
+    #[command(after_help = serve::EXAMPLES)]
     Serve(McpServe),
-}
-
-/// Serve the functions of plugins as tools, over standard input and output
-#[derive(Debug, ClapArgs)]
-pub(crate) struct McpServe {
-    /// Directories with a plugin.toml, or .wasm files
-    #[arg(required = true)]
-    pub(crate) plugins: Vec<PathBuf>,
-    /// Calls that run at once; more wait
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) concurrency: u32,
-    /// Let tools ask this of the client [default: person]
-    #[arg(long, value_enum, value_name = "WHOM")]
-    pub(crate) let_ask: Vec<Whom>,
-    /// Who is asked about each native program a plugin wants to run; `auto` is the socket
-    #[arg(long, value_enum, default_value_t = ApproverKind::Auto, help_heading = "Policy")]
-    pub(crate) approver: ApproverKind,
-    #[command(flatten)]
-    pub(crate) grants: Grants,
-}
-
-/// Whom tools may ask through the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Whom {
-    /// Nobody.
-    Nobody,
-    /// The person at the client.
-    Person,
-    /// The model of the client.
-    Model,
-    /// The client, which directories it works in.
-    Roots,
 }

@@ -1,0 +1,108 @@
+//! `mcp serve`: offers plugins to a client over standard input and output.
+//!
+//! Standard output carries the protocol and nothing else: what a plugin prints is dropped, and what
+//! ringfence has to say goes to standard error.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use ringfence::mcp::server::MayAsk;
+use ringfence::mcp::{Registry, Server, ServerOptions};
+use ringfence::{Allocation, Toolbox};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+use crate::args::{ApproverKind, Global, McpServe, Whom};
+use crate::error::CliError;
+use crate::print::Printer;
+use crate::{flags, places};
+
+/// What is kept between a stream of the process and the server.
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// `ringfence mcp serve`.
+pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let host = places::host(global)?.allocation(Allocation::Pooled);
+    let host = host.concurrency(args.concurrency).build()?;
+    let mut offered = Vec::new();
+    for path in &args.plugins {
+        let mut options = flags::options(&args.grants, global)?;
+        options.native = super::super::native::options(approver(args.approver), global)?;
+        offered.push(host.offer(&crate::named::open(&host, path, global)?, options)?);
+    }
+    let tools = Toolbox::new(&offered)?;
+    printer.note(&format!(
+        "serving {} tools over MCP on standard input and output",
+        tools.catalog().tools().len()
+    ));
+    let options = ServerOptions {
+        concurrency: usize::try_from(args.concurrency).unwrap_or(1),
+        may_ask: may_ask(&args.let_ask),
+        ..ServerOptions::default()
+    };
+    let server = Server::new(Arc::new(tools), options);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| CliError::File {
+        what: "runtime",
+        path: "tokio".to_owned(),
+        source,
+    })?;
+    let (input, output, written) = standard(runtime.handle());
+    runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
+    // What was answered last is written before the process ends; reading may wait for ever.
+    let _ = written.join();
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+/// A terminal is no place to ask at: the client has it, and may be one itself.
+fn approver(kind: ApproverKind) -> ApproverKind {
+    match kind {
+        ApproverKind::Auto if cfg!(target_os = "linux") => ApproverKind::Socket,
+        ApproverKind::Auto => ApproverKind::None,
+        other => other,
+    }
+}
+
+fn may_ask(whom: &[Whom]) -> MayAsk {
+    if whom.is_empty() {
+        return MayAsk::default();
+    }
+    let has = |one| whom.contains(&one);
+    MayAsk { person: has(Whom::Person), model: has(Whom::Model), roots: has(Whom::Roots) }
+}
+
+/// Returns the streams of this process for a server, each moved by a thread of its own: a read of
+/// standard input cannot be taken back, and must keep nobody from ending.
+fn standard(
+    runtime: &tokio::runtime::Handle,
+) -> (DuplexStream, DuplexStream, std::thread::JoinHandle<()>) {
+    let (input, mut to) = tokio::io::duplex(PIPE_BYTES);
+    let (output, mut from) = tokio::io::duplex(PIPE_BYTES);
+    let handle = runtime.clone();
+    std::thread::spawn(move || {
+        let mut bytes = vec![0; PIPE_BYTES];
+        let mut stdin = std::io::stdin().lock();
+        loop {
+            match stdin.read(&mut bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+                Ok(read) => {
+                    if handle.block_on(to.write_all(&bytes[..read])).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    let handle = runtime.clone();
+    let written = std::thread::spawn(move || {
+        let mut bytes = vec![0; PIPE_BYTES];
+        let mut stdout = std::io::stdout().lock();
+        while let Ok(read @ 1..) = handle.block_on(from.read(&mut bytes)) {
+            if stdout.write_all(&bytes[..read]).and_then(|()| stdout.flush()).is_err() {
+                break;
+            }
+        }
+    });
+    (input, output, written)
+}
