@@ -149,6 +149,19 @@ pub trait Killer: Send + Sync {
 
     /// Sends the program a signal by its number.
     fn signal(&self, number: i32);
+
+    /// Stops the program and all it started, until they are told to go on; false where this system
+    /// cannot.
+    ///
+    /// # Security
+    /// It keeps what waits for its next call from working on, and is no boundary: a process can ask
+    /// the kernel beforehand to be woken, and is stopped again moments later.
+    fn freeze(&self) -> bool {
+        false
+    }
+
+    /// Lets what was stopped go on.
+    fn thaw(&self) {}
 }
 
 /// How a program ended.

@@ -34,6 +34,15 @@ pub(crate) struct Image {
     digest: Digest,
 }
 
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// To be executed.
+    Program,
+    /// To be hashed.
+    AnyFile,
+}
+
 /// What the first line of a script names.
 #[derive(Debug)]
 pub(crate) struct Interpreter {
@@ -49,13 +58,13 @@ impl Program {
     /// [`SandboxError::Program`] when it cannot be opened or read, [`SandboxError::ProgramKind`]
     /// when it is not an executable file or a script the sandbox starts.
     pub fn open(path: &Path) -> Result<Self, SandboxError> {
-        let (image, head) = Image::open(path)?;
+        let (image, head) = Image::open(path, Wanted::Program)?;
         let Some(line) = head.strip_prefix(b"#!") else {
             return Ok(Self { image, interpreter: None });
         };
         let kind = |why| SandboxError::ProgramKind { path: image.path.clone(), why };
         let (name, argument) = shebang(line).map_err(kind)?;
-        let (inner, inner_head) = Image::open(&name)?;
+        let (inner, inner_head) = Image::open(&name, Wanted::Program)?;
         if inner_head.starts_with(b"#!") {
             return Err(kind("its interpreter is a script itself"));
         }
@@ -75,6 +84,20 @@ impl Program {
     /// Returns the interpreter's path and digest when it is a script.
     pub fn interpreter(&self) -> Option<(&Path, Digest)> {
         self.interpreter.as_ref().map(|inner| (inner.image.path.as_path(), inner.image.digest))
+    }
+
+    /// Returns the one argument that the first line of a script gives its interpreter.
+    pub fn interpreter_argument(&self) -> Option<&std::ffi::OsStr> {
+        self.interpreter.as_ref().and_then(|inner| inner.argument.as_deref())
+    }
+
+    /// Returns the real path and the SHA-256 of a plain file, executable or not.
+    ///
+    /// # Errors
+    /// As [`Program::open`].
+    pub fn file_digest(path: &Path) -> Result<(PathBuf, Digest), SandboxError> {
+        let (image, _) = Image::open(path, Wanted::AnyFile)?;
+        Ok((image.path, image.digest))
     }
 
     /// Hashes the opened files again, right before use.
@@ -114,7 +137,7 @@ impl Image {
         Ok(Self { file, path: self.path.clone(), digest: self.digest })
     }
 
-    fn open(path: &Path) -> Result<(Self, Vec<u8>), SandboxError> {
+    fn open(path: &Path, wanted: Wanted) -> Result<(Self, Vec<u8>), SandboxError> {
         let fail = |source| SandboxError::Program { path: path.to_owned(), source };
         let kind = |why| Err(SandboxError::ProgramKind { path: path.to_owned(), why });
         if !path.is_absolute() {
@@ -127,7 +150,8 @@ impl Image {
         }
         let mut file = File::open(&path).map_err(fail)?;
         let metadata = file.metadata().map_err(fail)?;
-        if !metadata.is_file() || metadata.len() > PROGRAM_BYTES || !executable(&metadata) {
+        let executes = wanted == Wanted::AnyFile || executable(&metadata);
+        if !metadata.is_file() || metadata.len() > PROGRAM_BYTES || !executes {
             return kind("it is not an executable file of at most 2 GiB");
         }
         let (digest, head) = hash(&mut file).map_err(fail)?;

@@ -19,7 +19,9 @@ pub(crate) use exec::{
 };
 pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 
-pub(crate) use mcp::{Mcp, McpCommand, McpServe, Whom};
+pub(crate) use mcp::{
+    Add, CallTool, Change, Mcp, McpCommand, McpServe, OutsideCommand, Which, Whom,
+};
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};
 
@@ -102,7 +104,7 @@ pub(crate) enum Command {
     /// Serve HTTP with a plugin that exports a wasi:http handler
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
-    /// Offer plugins to any client of the Model Context Protocol
+    /// Offer plugins to clients of the Model Context Protocol, and hold outside servers
     Mcp(Mcp),
     /// Show what a plugin is and asks for, without running any of it
     Inspect(Inspect),

@@ -1,8 +1,9 @@
 //! The Model Context Protocol over one registry of tools.
 //!
 //! [`Registry`] is the edge: whoever has tools implements it, and whoever offers or calls them uses it.
-//! [`server`] offers a registry to clients, over standard input and output or HTTP. A client that makes
-//! a registry of outside servers stands beside it; [`message`], [`wire`] and [`schema`] are for both.
+//! [`server`] offers a registry to clients, over standard input and output or HTTP; [`client`] calls the
+//! tools of one outside server, each pinned by its [`contract`]. [`message`], [`wire`] and [`schema`] are
+//! for both.
 //!
 //! Invariants: what comes from the other side is bounded before it is parsed, and answered or refused
 //! by name; every call has a deadline and ends when its caller withdraws; inputs and outputs are held
@@ -13,7 +14,10 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+pub mod client;
+pub mod contract;
 mod error;
+mod joined;
 pub mod message;
 mod names;
 mod registry;
@@ -23,6 +27,7 @@ pub mod wire;
 
 pub use catalog::{Argument, Catalog, Document, Hints, PromptInfo, Template, Tool};
 pub use error::{CallError, McpError};
+pub use joined::Joined;
 pub use names::{MAX_NAME, tool_names};
 pub use registry::{
     Answer, Answers, Asks, Call, Changes, Given, Listener, Outcome, Part, PromptAnswer, PromptCall,

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::Registry;
 use seal::Seal;
+pub(crate) use talk::{LEGACY, MODERN};
 
 /// How tools are offered.
 #[derive(Debug, Clone)]

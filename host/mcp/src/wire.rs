@@ -26,13 +26,21 @@ pub struct LineReader<I> {
     /// What is looked for in a line that is too long, until it ends.
     skipping: Option<IdFinder>,
     most: usize,
+    /// What has come since the last message.
+    taken: usize,
+    last: usize,
 }
 
 impl<I: AsyncRead + Unpin> LineReader<I> {
     /// Returns a reader of lines of at most `most` bytes.
     pub fn new(input: I, most: usize) -> Self {
         let input = BufReader::with_capacity(64 * 1024, input);
-        Self { input, line: Vec::new(), skipping: None, most }
+        Self { input, line: Vec::new(), skipping: None, most, taken: 0, last: 0 }
+    }
+
+    /// Returns how many bytes the last message had, or what was none.
+    pub fn last_bytes(&self) -> usize {
+        self.last
     }
 
     /// Returns the next message, or why what came is none; nothing at the end of the input. What
@@ -74,7 +82,9 @@ impl<I: AsyncRead + Unpin> LineReader<I> {
             }
             let used = piece.len() + usize::from(end.is_some());
             self.input.consume(used);
+            self.taken = self.taken.saturating_add(used);
             if end.is_some() {
+                self.last = std::mem::take(&mut self.taken);
                 return Some(match self.skipping.take() {
                     None => Ok(()),
                     Some(finder) => Err(NoMessage {
@@ -93,14 +103,15 @@ impl<I: AsyncRead + Unpin> LineReader<I> {
 
 /// Writes messages, each a line.
 pub struct LineWriter<O> {
-    output: O,
+    /// Nothing once it was closed.
+    output: Option<O>,
     time: Duration,
 }
 
 impl<O: AsyncWrite + Unpin> LineWriter<O> {
     /// Returns a writer that waits `time` for each line to be read.
     pub fn new(output: O, time: Duration) -> Self {
-        Self { output, time }
+        Self { output: Some(output), time }
     }
 
     /// Writes one message whole.
@@ -110,16 +121,20 @@ impl<O: AsyncWrite + Unpin> LineWriter<O> {
     pub async fn write(&mut self, message: &Value) -> io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
+        let output = self.output.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let written = tokio::time::timeout(self.time, async {
-            self.output.write_all(&line).await?;
-            self.output.flush().await
+            output.write_all(&line).await?;
+            output.flush().await
         });
         written.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Ends the output.
     pub async fn close(&mut self) {
-        let _ = tokio::time::timeout(self.time, self.output.shutdown()).await;
+        // A pipe ends only when its writing end is gone.
+        if let Some(mut output) = self.output.take() {
+            let _ = tokio::time::timeout(self.time, output.shutdown()).await;
+        }
     }
 }
 

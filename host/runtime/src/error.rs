@@ -40,6 +40,9 @@ pub enum RunError {
     /// A native program was not run, or did not end well.
     #[error(transparent)]
     Exec(#[from] crate::ExecError),
+    /// An outside server was not started, or a tool of it not called.
+    #[error(transparent)]
+    Outside(Box<crate::OutsideError>),
     /// A place the host needs cannot be used.
     #[error("the {what} `{path}` cannot be used")]
     Place {
@@ -135,6 +138,12 @@ pub enum RunError {
     Output(#[from] ringfence_engine::LimitExceeded),
 }
 
+impl From<crate::OutsideError> for RunError {
+    fn from(error: crate::OutsideError) -> Self {
+        Self::Outside(Box::new(error))
+    }
+}
+
 impl RunError {
     /// Returns the error of the room this one came from, if it came from one.
     fn inner(&self) -> Option<&dyn Diagnostic> {
@@ -149,6 +158,7 @@ impl RunError {
             Self::Value(error) => Some(error),
             Self::Output(error) => Some(error),
             Self::Exec(error) => Some(error),
+            Self::Outside(error) => Some(&**error),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ mod plan;
 mod plugin;
 mod proxy;
 mod record;
+mod server;
 #[cfg(target_os = "linux")]
 mod staged;
 mod start;
@@ -41,6 +42,8 @@ pub use made::{Made, MadeRule};
 pub use plan::ExecPlan;
 pub use plugin::NativeOptions;
 pub(crate) use plugin::PluginPrograms;
+pub use server::ServerBinding;
+pub(crate) use server::{Hold, Written};
 #[cfg(target_os = "linux")]
 pub use staged::{ExecUndo, Staged};
 pub use toolchains::Toolchains;
@@ -54,6 +57,7 @@ use crate::Host;
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What the operator, or a plugin, says about one start of a native program.
+#[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "callers use `..Default::default()`")]
 pub struct ExecOptions {
     /// The ceiling. `WorkspaceWrite` unless told otherwise.
@@ -99,6 +103,8 @@ pub struct ExecOptions {
     pub patience: Duration,
     /// What starts it; this system's own sandbox unless told otherwise.
     pub executor: Option<Arc<dyn SandboxExecutor>>,
+    /// The outside server it is, when it is one: then policy decides about the server.
+    pub server: Option<ServerBinding>,
 }
 
 impl Default for ExecOptions {
@@ -125,6 +131,7 @@ impl Default for ExecOptions {
             run: None,
             patience: PATIENCE,
             executor: None,
+            server: None,
         }
     }
 }
@@ -149,7 +156,12 @@ pub struct ExecIo {
     pub starting: Option<Box<dyn FnOnce() + Send>>,
     /// Told, once the program runs, how to signal and kill it.
     pub started: Option<Started>,
+    /// Gets hold of the program and its proxy, which then is only there while it is opened.
+    pub(crate) held: Option<Holding>,
 }
+
+/// Gets what holds a program.
+pub(crate) type Holding = Box<dyn FnOnce(Hold) + Send>;
 
 /// Gets what signals and kills the program.
 pub type Started = Box<dyn FnOnce(Box<dyn Killer>) + Send>;
@@ -162,7 +174,7 @@ impl ExecIo {
 
     /// Returns these descriptors.
     pub fn new(stdio: [Stdio; 3]) -> Self {
-        Self { stdio, starting: None, started: None }
+        Self { stdio, starting: None, started: None, held: None }
     }
 
     /// Returns the same, with somebody who is told right before the program starts: a signal that
@@ -170,6 +182,12 @@ impl ExecIo {
     #[must_use]
     pub fn announcing(self, starting: Box<dyn FnOnce() + Send>) -> Self {
         Self { starting: Some(starting), ..self }
+    }
+
+    /// Returns the same, with somebody who gets hold of the program: its proxy is there only while
+    /// that opens it.
+    pub(crate) fn holding(self, held: Holding) -> Self {
+        Self { held: Some(held), ..self }
     }
 
     /// Returns the same, with somebody who is told how to signal and kill the program.

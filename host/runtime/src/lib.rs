@@ -42,6 +42,7 @@ mod exec;
 mod exports;
 mod host;
 mod options;
+mod outside;
 mod places;
 mod plugin;
 mod prepared;
@@ -56,11 +57,15 @@ pub use builder::HostBuilder;
 pub use error::RunError;
 pub use exec::{
     AgreedBy, ExecError, ExecIo, ExecOptions, ExecPlan, ExecUndo, Executed, Made, MadeRule,
-    NativeOptions, Staged, Started, Toolchains,
+    NativeOptions, ServerBinding, Staged, Started, Toolchains,
 };
 pub use exports::Export;
 pub use host::{Host, Plan};
 pub use options::{RunOptions, Secret, Stdio};
+pub use outside::{
+    Gateway, Member, OutsideError, OutsideOptions, OutsideServer, Pinned, Role, ServerClosed,
+    ServerSpec, Standings,
+};
 pub use plugin::{Inspected, Plugin};
 pub use prepared::Prepared;
 pub use record::NoLog;

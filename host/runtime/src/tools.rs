@@ -203,7 +203,7 @@ fn hints(grants: &GrantSet, meta: Option<ToolMeta>) -> Hints {
     hints_of(&granted, meta.map(|meta| meta.effect))
 }
 
-fn hints_of(granted: &[Kind], said: Option<Effect>) -> Hints {
+pub(crate) fn hints_of(granted: &[Kind], said: Option<Effect>) -> Hints {
     let any = |kinds: &[Kind]| kinds.iter().any(|kind| granted.contains(kind));
     let outside =
         any(&[Kind::HttpWrite, Kind::Socket, Kind::Exec, Kind::Mcp, Kind::Agent, Kind::Tool]);

@@ -9,10 +9,13 @@ use super::danger::Protection;
 use super::prepared::Prepared;
 use super::step::{Failed, Step};
 use super::sys::{self, Errno, process};
-use super::wire::{self, Message};
+use super::wire::{self, Asked, Message};
 use libc::{c_int, c_void};
 use std::os::fd::RawFd;
 use std::time::Duration;
+
+/// How often what is frozen is stopped again.
+const REFREEZE: Duration = Duration::from_millis(50);
 
 /// What the program's process needs until it executes.
 struct Start<'a> {
@@ -85,25 +88,40 @@ fn watch(prepared: &Prepared, main: i32, events: RawFd) -> ! {
     let reaps = prepared.has(Protection::Reaper);
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let deadline = prepared.deadline.map(|time| process::now().saturating_add(time));
+    let mut frozen = false;
     loop {
         let mut waited = [entry(events), entry(socket)];
         let left = deadline.map(|at| at.saturating_sub(process::now()));
-        if process::poll(&mut waited, left).is_err() {
+        let wait =
+            if frozen { Some(left.map_or(REFREEZE, |left| left.min(REFREEZE))) } else { left };
+        if process::poll(&mut waited, wait).is_err() {
             sys::exit(1);
+        }
+        if frozen {
+            // A timer or an event can make a process go on that asked for it before it was stopped.
+            process::kill(-1, libc::SIGSTOP);
         }
         if left == Some(Duration::ZERO) {
             end(socket, Message::Expired, reaps);
         }
         if waited[1].revents != 0 {
             match wire::asked(socket) {
-                Some(signal) => process::kill(main, signal),
+                Some(Asked::Forward(signal)) => process::kill(main, signal),
+                Some(Asked::Freeze) => {
+                    frozen = true;
+                    process::kill(-1, libc::SIGSTOP);
+                }
+                Some(Asked::Thaw) => {
+                    frozen = false;
+                    process::kill(-1, libc::SIGCONT);
+                }
                 // The host is gone, and with this process everything is.
                 None if reaps => sys::exit(1),
                 None => sys::close(socket),
             }
         }
         if waited[0].revents != 0
-            && let Some(status) = collect(main, events)
+            && let Some(status) = collect(main, events, frozen)
         {
             end(socket, Message::Ended(status), reaps);
         }
@@ -121,7 +139,7 @@ fn close_all_but(one: RawFd, other: RawFd) {
 }
 
 /// Collects every child that ended; returns how the program did once it has.
-fn collect(main: i32, events: RawFd) -> Option<c_int> {
+fn collect(main: i32, events: RawFd, frozen: bool) -> Option<c_int> {
     let mut information = [0_u8; 128];
     while sys::read(events, &mut information).is_ok() {}
     let mut ended = None;
@@ -130,6 +148,9 @@ fn collect(main: i32, events: RawFd) -> Option<c_int> {
             break;
         }
         if libc::WIFSTOPPED(status) {
+            if frozen {
+                continue;
+            }
             // Nobody out there could continue it: the host does not suspend.
             process::kill(pid, libc::SIGCONT);
         } else if pid == main {

@@ -10,7 +10,7 @@ use super::rights;
 use super::step::Step;
 use super::sys::{Answer, Errno, process};
 use super::terminal::Terminal;
-use super::wire::{self, Message};
+use super::wire::{self, Asked, Message};
 use crate::{Command, Exit, Killer, MadeProtected, Running, SandboxError, SandboxPlan};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -121,7 +121,12 @@ impl Handle {
         if !(1..=64).contains(&number) {
             return Err(Errno(libc::EINVAL));
         }
-        match wire::ask(self.socket.as_fd(), number) {
+        self.ask(Asked::Forward(number))
+    }
+
+    fn ask(&self, asked: Asked) -> Answer {
+        match wire::ask(self.socket.as_fd(), asked) {
+            // It is gone already.
             Err(Errno(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
             other => other,
         }
@@ -170,6 +175,14 @@ impl Killer for Remote {
 
     fn signal(&self, number: i32) {
         let _ = self.0.signal(number);
+    }
+
+    fn freeze(&self) -> bool {
+        self.0.ask(Asked::Freeze).is_ok()
+    }
+
+    fn thaw(&self) {
+        let _ = self.0.ask(Asked::Thaw);
     }
 }
 

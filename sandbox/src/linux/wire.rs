@@ -117,18 +117,42 @@ fn carried(header: &libc::msghdr) -> Option<OwnedFd> {
     }
 }
 
-/// Returns the signal the host asks to forward: nothing when the host is gone.
-pub(super) fn asked(socket: RawFd) -> Option<i32> {
+/// What the host asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To forward this signal to the program.
+    Forward(i32),
+    /// To stop everything, until it is told to go on.
+    Freeze,
+    /// To let everything go on.
+    Thaw,
+}
+
+/// Beyond every signal.
+const FREEZE: i32 = 0x100;
+const THAW: i32 = 0x101;
+
+/// Returns what the host asks for: nothing when the host is gone.
+pub(super) fn asked(socket: RawFd) -> Option<Asked> {
     let mut bytes = [0_u8; 4];
     match sys::read(socket, &mut bytes) {
-        Ok(4) => Some(i32::from_ne_bytes(bytes)),
+        Ok(4) => Some(match i32::from_ne_bytes(bytes) {
+            FREEZE => Asked::Freeze,
+            THAW => Asked::Thaw,
+            signal => Asked::Forward(signal),
+        }),
         _ => None,
     }
 }
 
-/// Asks the sandbox to forward a signal to the program.
-pub(super) fn ask(socket: BorrowedFd<'_>, signal: i32) -> Answer {
-    process::send(socket.as_raw_fd(), &signal.to_ne_bytes(), None)
+/// Asks the sandbox for something.
+pub(super) fn ask(socket: BorrowedFd<'_>, asked: Asked) -> Answer {
+    let number = match asked {
+        Asked::Forward(signal) => signal,
+        Asked::Freeze => FREEZE,
+        Asked::Thaw => THAW,
+    };
+    process::send(socket.as_raw_fd(), &number.to_ne_bytes(), None)
 }
 
 #[cfg(test)]

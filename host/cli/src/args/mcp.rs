@@ -1,12 +1,14 @@
 //! The arguments of `ringfence mcp`.
 
+mod outside;
 mod serve;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+pub(crate) use outside::{Add, CallTool, Change, OutsideCommand, Which};
 pub(crate) use serve::{McpServe, Whom};
 
-/// Offer plugins to any client of the Model Context Protocol
+/// Offer plugins to clients of the Model Context Protocol, and hold outside servers
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Mcp {
     #[command(subcommand)]
@@ -19,5 +21,7 @@ pub(crate) struct Mcp {
 pub(crate) enum McpCommand {
     /// Serve the functions of plugins as tools, over standard input and output
     #[command(after_help = serve::EXAMPLES)]
-    Serve(McpServe),
+    Serve(Box<McpServe>),
+    #[command(flatten)]
+    Outside(OutsideCommand),
 }

@@ -1,8 +1,8 @@
 //! `exec`: a native program in the sandbox, from the question to the commit.
 
-mod command;
-mod commit;
-mod end;
+pub(super) mod command;
+pub(super) mod commit;
+pub(super) mod end;
 mod made;
 mod undo;
 
@@ -51,7 +51,7 @@ fn run(
         RunError::Exec(ExecError::Denied(Denied::Unanswered {
             source: ApprovalError::NobodyToAsk { command, .. },
         })) => {
-            let again = command::again(&["--approve", &subject]);
+            let again = command::again("exec", &["--approve", &subject]);
             let hint = format!(
                 "if it is intended, run `{again}`; or `{command}` and then the same again; \
                  `--plan` shows what it could reach"
@@ -72,7 +72,11 @@ fn show(plan: &ExecPlan, printer: &Printer) {
 }
 
 /// Returns who is asked.
-fn approver(args: &Exec, global: &Global, plan: &ExecPlan) -> Result<Box<dyn Approver>, CliError> {
+pub(super) fn approver(
+    args: &Exec,
+    global: &Global,
+    plan: &ExecPlan,
+) -> Result<Box<dyn Approver>, CliError> {
     let digests = command::digests(args);
     let request = plan.request().map_err(RunError::from)?;
     if digests.contains(&request.subject()) {
@@ -135,9 +139,9 @@ impl Approver for Ahead {
 
 /// An error with a better hint: one that knows the command line.
 #[derive(Debug)]
-struct Hinted {
-    error: RunError,
-    hint: String,
+pub(super) struct Hinted {
+    pub(super) error: RunError,
+    pub(super) hint: String,
 }
 
 impl std::fmt::Display for Hinted {
@@ -196,6 +200,6 @@ impl Diagnostic for Stale {
 }
 
 /// Returns a word as a shell reads it.
-fn word(text: &std::ffi::OsStr) -> String {
+pub(super) fn word(text: &std::ffi::OsStr) -> String {
     quote::word(&text.into())
 }

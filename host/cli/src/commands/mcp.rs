@@ -1,5 +1,6 @@
 //! `mcp`: one module per subcommand.
 
+mod outside;
 mod serve;
 
 use crate::args::{Global, McpCommand};
@@ -14,5 +15,6 @@ pub(crate) fn mcp(
 ) -> Result<u8, CliError> {
     match command {
         McpCommand::Serve(args) => serve::serve(args, global, printer),
+        McpCommand::Outside(command) => outside::run(command, global, printer),
     }
 }

@@ -254,7 +254,7 @@ fn only_function(prepared: &Prepared, plugin: &Path) -> Result<String, CliError>
 }
 
 /// Reads `--input`: JSON itself, `@FILE` or `-`.
-fn input(text: Option<&str>) -> Result<Value, CliError> {
+pub(super) fn input(text: Option<&str>) -> Result<Value, CliError> {
     let (from, bytes) = match text {
         None => return Ok(json!({})),
         Some("-") => ("standard input", read_stdin(INPUT_BYTES)?),

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::message::{self, Id, RpcError, code};
 
 /// The newest revision: no beginning, everything about the client in each request.
-pub(super) const MODERN: &str = "2026-07-28";
+pub(crate) const MODERN: &str = "2026-07-28";
 /// The revisions that begin with `initialize`, newest first.
-pub(super) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub(crate) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 /// The most resources one client follows.
 const MAX_FOLLOWED: usize = 1_000;
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use ringfence_capability::{
     ArgvPattern, Capability, Grant, GrantSet, Kind, Name, Origin, PathScope, Request,
 };
-use ringfence_policy::{Answers, Explanation, Policy, ProtectedNames, Remedy, Verdict};
+use ringfence_policy::{
+    Answers, Explanation, LayerKind, Policy, ProtectedNames, Remedy, Verdict, Vote,
+};
 use ringfence_sandbox::{
     Enforcement, PlanContext, Program, SandboxExecutor, SandboxPlan, Status, WriteMode,
 };
@@ -36,7 +38,10 @@ impl Host {
         let mut layers = self.layers.clone();
         layers.extend(options.layers.iter().cloned());
         let policy = Policy::new(options.profile, layers);
-        let exec = command(&policy, program, &argv)?;
+        let exec = match &options.server {
+            None => command(&policy, program, &argv)?,
+            Some(server) => outside(&policy, program, &argv, &server.name)?,
+        };
         let opened = Program::open(program).map_err(ExecError::from)?;
         let needed = needed(program, &options)?;
         let verdicts = match &options.grants {
@@ -130,6 +135,33 @@ fn command(policy: &Policy, program: &Path, argv: &[OsString]) -> Result<Explana
     match exec.refusal() {
         Some(refusal) if exec.verdict == Verdict::Forbid => Err(refusal.into()),
         _ => Ok(exec),
+    }
+}
+
+/// Returns what policy says about an outside server, unless it is no. What a layer besides the profile
+/// forbids to run is forbidden to be a server too.
+fn outside(
+    policy: &Policy,
+    program: &Path,
+    argv: &[OsString],
+    name: &Name,
+) -> Result<Explanation, RunError> {
+    let wanted = asked(Capability::Exec(pattern(program, argv)?), "the server's own command");
+    let exec = policy.explain(&wanted, &Answers::default());
+    let forbids =
+        |vote: &Vote| vote.kind != LayerKind::Profile && vote.verdict == Some(Verdict::Forbid);
+    if exec.votes.iter().any(forbids)
+        && let Some(refusal) = exec.refusal()
+    {
+        return Err(refusal.into());
+    }
+    let wanted = asked(Capability::Mcp(name.clone()), "the server itself");
+    let mut explained = policy.explain(&wanted, &Answers::default());
+    explained.remedy.retain(|step| !matches!(step, Remedy::Approve { .. }));
+    explained.warning = exec.warning;
+    match explained.refusal() {
+        Some(refusal) if explained.verdict == Verdict::Forbid => Err(refusal.into()),
+        _ => Ok(explained),
     }
 }
 

@@ -86,6 +86,9 @@ impl ExecPlan {
         if !self.options.addresses.is_empty() {
             members.insert("addresses".to_owned(), json!(self.options.addresses));
         }
+        if let Some(server) = &self.options.server {
+            members.insert("mcp-server".to_owned(), server.as_json());
+        }
         if let Some((path, digest)) = self.program.interpreter() {
             let interpreter =
                 json!({ "path": path.to_string_lossy(), "digest": digest.to_string() });
@@ -111,7 +114,8 @@ impl ExecPlan {
     /// Returns what a person is warned of.
     pub fn warnings(&self) -> Vec<String> {
         let own = self.exec.warning.iter().map(|why| format!("`{}`: {why}", self.name()));
-        own.chain(self.notes.iter().cloned()).collect()
+        let server = self.options.server.iter().flat_map(|server| server.notes.iter().cloned());
+        own.chain(self.notes.iter().cloned()).chain(server).collect()
     }
 
     /// Returns the whole plan as JSON.
@@ -153,6 +157,10 @@ impl fmt::Display for ExecPlan {
         row(f, "", &self.program.digest().to_string())?;
         if let Some((path, digest)) = self.program.interpreter() {
             row(f, "interpreter", &shown(path))?;
+            row(f, "", &digest.to_string())?;
+        }
+        for (path, digest) in self.options.server.iter().flat_map(|server| &server.files) {
+            row(f, "pinned", &shown(path))?;
             row(f, "", &digest.to_string())?;
         }
         let by = &self.exec.decided_by;

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ringfence_capability::Limits;
 use ringfence_engine::Meter;
@@ -18,7 +19,12 @@ pub(super) struct Rules {
     pub(super) hosts: HttpRules,
     pub(super) addresses: AddressRules,
     pub(super) limits: Limits,
+    /// How long open requests may go on once it is stopped.
+    pub(super) grace: Duration,
 }
+
+/// How long the last requests of a program that ended may take.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// A proxy that serves until it is told to stop. Dropping it stops it too.
 pub(super) struct Serving {
@@ -38,7 +44,11 @@ impl Serving {
             addresses: rules.addresses,
             ..HttpConfig::new(rules.hosts, Meter::new(rules.limits), Arc::new(log.clone()))
         };
-        let limits = ProxyLimits { records: rules.limits.audit_records, ..ProxyLimits::default() };
+        let limits = ProxyLimits {
+            records: rules.limits.audit_records,
+            grace: rules.grace,
+            ..ProxyLimits::default()
+        };
         let host = |what| move |source| ExecError::Host { what, source };
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(host("proxy"))?;

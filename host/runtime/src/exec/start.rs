@@ -1,7 +1,7 @@
 //! The run itself: approved, checked again, recorded, started, waited for, recorded.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ringfence_approval::Approver;
@@ -9,9 +9,9 @@ use ringfence_interfaces::http::HttpRules;
 use ringfence_interfaces::proxy::ProxySummary;
 use ringfence_sandbox::{Command, Exit, MadeProtected, Network, SandboxError};
 
-use super::proxy::{Rules, Serving};
+use super::proxy::{GRACE, Rules, Serving};
 use super::record::{About, ExecLog};
-use super::{ExecError, ExecIo, ExecPlan, Executed, approve, made, record};
+use super::{ExecError, ExecIo, ExecPlan, Executed, Hold, approve, made, record};
 use crate::record::run_id;
 use crate::{Host, RunError, attacked};
 
@@ -65,7 +65,7 @@ impl Host {
         run(plan, staging, io, &log)
     }
 
-    pub(super) fn exec_state(&self) -> Result<PathBuf, RunError> {
+    pub(crate) fn exec_state(&self) -> Result<PathBuf, RunError> {
         Ok(self.places.state().ok_or(ExecError::NoState)?.to_owned())
     }
 }
@@ -120,10 +120,26 @@ fn started(
     let mut running = executor.spawn(&sandbox, command)?;
     // Without a listener the program has no network.
     let listener = running.take_listener().filter(|_| sandbox.network() == Network::Proxy);
+    let mut listener = listener;
+    let total = Arc::new(Mutex::new(ProxySummary::default()));
+    let held = io.held.is_some();
+    if let Some(holding) = io.held {
+        holding(Hold {
+            killer: running.killer()?,
+            listener: listener.take(),
+            granted: plan.verdicts.granted.clone(),
+            addresses: plan.addresses.clone(),
+            limits: options.network,
+            log: log.clone(),
+            upper: staging.dirs().map(|dirs| dirs.upper),
+            total: Arc::clone(&total),
+        });
+    }
     let rules = || Rules {
         hosts: HttpRules::from_grants(&plan.verdicts.granted),
         addresses: plan.addresses,
         limits: options.network,
+        grace: GRACE,
     };
     let serving = listener.map(|listener| Serving::start(listener, rules(), log)).transpose()?;
     if let Some(started) = io.started {
@@ -132,6 +148,10 @@ fn started(
     let exit = running.wait();
     let made = running.made_protected();
     let network = serving.map(Serving::stop).transpose();
+    let network = network.map(|network| {
+        let held = held.then(|| *total.lock().unwrap_or_else(PoisonError::into_inner));
+        network.or(held)
+    });
     let ended = match (exit, network) {
         (Ok(exit), Ok(network)) => Ok((exit, network)),
         (Err(error), _) => Err(error.into()),

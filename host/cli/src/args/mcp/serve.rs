@@ -15,8 +15,11 @@ Examples:
 #[derive(Debug, ClapArgs)]
 pub(crate) struct McpServe {
     /// Directories with a plugin.toml, or .wasm files
-    #[arg(required = true)]
+    #[arg(required_unless_present = "server")]
     pub(crate) plugins: Vec<PathBuf>,
+    /// Offer the accepted tools of this outside server too
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Vec<String>,
     /// Calls that run at once; more wait
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) concurrency: u32,

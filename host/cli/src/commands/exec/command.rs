@@ -13,7 +13,9 @@ use crate::error::CliError;
 use crate::flags;
 
 /// Returns where the program is and the whole command, its name first.
-pub(super) fn program(argv: &[OsString]) -> Result<(PathBuf, Vec<OsString>), CliError> {
+pub(in crate::commands) fn program(
+    argv: &[OsString],
+) -> Result<(PathBuf, Vec<OsString>), CliError> {
     let Some(name) = argv.first() else {
         let text = "name the program after `--`, such as `ringfence exec -- cargo test`";
         return Err(CliError::Usage(text.to_owned()));
@@ -50,7 +52,7 @@ fn is_executable(file: &Path) -> bool {
 }
 
 /// Returns the options these flags describe.
-pub(super) fn options(args: &Exec, global: &Global) -> Result<ExecOptions, CliError> {
+pub(in crate::commands) fn options(args: &Exec, global: &Global) -> Result<ExecOptions, CliError> {
     let grants = Grants {
         profile: args.profile.clone(),
         approve: args.approve.iter().filter(|text| digest(text).is_none()).cloned().collect(),
@@ -111,7 +113,7 @@ fn working_directory(global: &Global) -> Option<PathBuf> {
 }
 
 /// Writes `PATH[:ro]` the way a directory of a plugin is written: here it has the same path inside.
-fn directory(text: &str) -> Result<String, CliError> {
+pub(in crate::commands) fn directory(text: &str) -> Result<String, CliError> {
     let (path, mode) = match text.strip_suffix(":ro") {
         Some(path) => (path, ":ro"),
         None => (text, ""),
@@ -158,13 +160,13 @@ fn digest(text: &str) -> Option<Digest> {
     text.starts_with("sha256:").then(|| text.parse().ok())?
 }
 
-/// Returns this command line with more flags, as a shell reads it.
-pub(super) fn again(flags: &[&str]) -> String {
+/// Returns this command line with more flags behind the word `after`, as a shell reads it.
+pub(in crate::commands) fn again(after: &str, flags: &[&str]) -> String {
     let mut words = vec!["ringfence".to_owned()];
     let mut added = false;
     for word in std::env::args_os().skip(1) {
         words.push(super::word(&word));
-        if !added && word == "exec" {
+        if !added && word == after {
             words.extend(flags.iter().map(|&flag| flag.to_owned()));
             added = true;
         }

@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::print::Printer;
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn decide(
+pub(in crate::commands) fn decide(
     _: Staged,
     _: CommitRule,
     _: &Signals,
@@ -19,7 +19,7 @@ pub(super) fn decide(
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::decide;
+pub(in crate::commands) use linux::decide;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -40,7 +40,7 @@ mod linux {
     const LISTED: usize = 40;
 
     /// Commits or discards, and returns what was done.
-    pub(in super::super) fn decide(
+    pub(in crate::commands) fn decide(
         mut staged: Staged,
         rule: CommitRule,
         signals: &Signals,

@@ -30,7 +30,7 @@ enum Phase {
 
 /// What signals to this process do. Shared with the thread that gets them.
 #[derive(Clone, Default)]
-pub(super) struct Signals(Arc<Mutex<Phase>>);
+pub(in crate::commands) struct Signals(Arc<Mutex<Phase>>);
 
 impl Signals {
     /// Returns `io`, whose program gets the signals from its start on.

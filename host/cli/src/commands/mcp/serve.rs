@@ -7,8 +7,8 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use ringfence::mcp::server::MayAsk;
-use ringfence::mcp::{Registry, Server, ServerOptions};
-use ringfence::{Allocation, Toolbox};
+use ringfence::mcp::{Joined, Registry, Server, ServerOptions};
+use ringfence::{Allocation, Gateway, Toolbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use crate::args::{ApproverKind, Global, McpServe, Whom};
@@ -30,6 +30,13 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         offered.push(host.offer(&crate::named::open(&host, path, global)?, options)?);
     }
     let tools = Toolbox::new(&offered)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| CliError::File {
+        what: "runtime",
+        path: "tokio".to_owned(),
+        source,
+    })?;
+    let tools = runtime.block_on(with_servers(tools, &args.server, global))?;
     printer.note(&format!(
         "serving {} tools over MCP on standard input and output",
         tools.catalog().tools().len()
@@ -39,19 +46,27 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         may_ask: may_ask(&args.let_ask),
         ..ServerOptions::default()
     };
-    let server = Server::new(Arc::new(tools), options);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| CliError::File {
-        what: "runtime",
-        path: "tokio".to_owned(),
-        source,
-    })?;
+    let server = Server::new(tools, options);
     let (input, output, written) = standard(runtime.handle());
     runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
     // What was answered last is written before the process ends; reading may wait for ever.
     let _ = written.join();
     runtime.shutdown_background();
     Ok(0)
+}
+
+/// Returns the tools of plugins and the accepted ones of outside servers as one registry.
+async fn with_servers(
+    tools: Toolbox,
+    names: &[String],
+    global: &Global,
+) -> Result<Arc<dyn Registry>, CliError> {
+    let plugins: Arc<dyn Registry> = Arc::new(tools);
+    if names.is_empty() {
+        return Ok(plugins);
+    }
+    let servers = Gateway::new(super::outside::started(names, global).await?)?;
+    Ok(Arc::new(Joined::new(vec![plugins, Arc::new(servers)])?))
 }
 
 /// A terminal is no place to ask at: the client has it, and may be one itself.
