@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -182,4 +183,16 @@ pub(crate) fn states(mark: &str) -> Vec<char> {
         stat.rsplit_once(") ")?.1.chars().next()
     };
     std::fs::read_dir("/proc").unwrap().filter_map(|entry| state(entry.ok()?)).collect()
+}
+
+/// Waits until `is` holds; false when it does not for long.
+pub(crate) fn until(is: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) {
+        if is() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
 }

@@ -3,11 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::common::{Fixture, states};
+use super::common::{Fixture, states, until};
 
 /// `mcp serve --server it`, spoken to.
 pub(crate) struct Gateway {
@@ -59,18 +59,6 @@ impl Gateway {
         drop(input);
         assert!(child.wait().unwrap().success());
     }
-}
-
-/// Waits until `is` holds; false when it does not for long.
-fn until(is: impl Fn() -> bool) -> bool {
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(20) {
-        if is() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    false
 }
 
 #[test]

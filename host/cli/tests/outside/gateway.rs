@@ -67,7 +67,15 @@ fn no_call_grants_approves_or_widens() {
         "call() { text \"$(cat \"$HOME/secret\" 2>/dev/null || echo nothing)\"; }",
         &[],
     );
-    let before = fixture.json(&["approvals", "list"]);
+    // How often a yes was used counts up with each start.
+    let approvals = || {
+        let mut all = fixture.json(&["approvals", "list"]);
+        for answer in all["answers"].as_array_mut().unwrap() {
+            answer["uses"] = json!(null);
+        }
+        all
+    };
+    let before = approvals();
     let mut gateway = Gateway::start(&fixture);
     for name in ["ringfence_approve", "mcp_add", "mcp_accept", "it_approve", "accept", "approve"] {
         let answer = gateway.ask("tools/call", &json!({ "name": name, "arguments": {} }));
@@ -84,5 +92,5 @@ fn no_call_grants_approves_or_widens() {
     );
     assert_eq!(widened["result"]["content"][0]["text"], "nothing");
     gateway.end();
-    assert_eq!(fixture.json(&["approvals", "list"]), before);
+    assert_eq!(approvals(), before);
 }
