@@ -142,6 +142,11 @@ impl Fixture {
     pub(crate) fn call(&self, tool: &str, flags: &[&str]) -> Done {
         let args: Vec<&str> =
             ["mcp", "call", "it", tool].into_iter().chain(flags.iter().copied()).collect();
+        // A call that hangs is told from a machine that is slow.
+        let args: Vec<&str> = match flags.contains(&"--timeout") {
+            true => args,
+            false => args.into_iter().chain(["--timeout", "60s"]).collect(),
+        };
         self.run(&args)
     }
 

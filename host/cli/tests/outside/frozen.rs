@@ -65,7 +65,7 @@ impl Gateway {
 fn between_calls_a_server_and_all_it_started_stand_still() {
     let mark = format!("8{:09}", std::process::id());
     let spawns = format!(
-        "call() {{ [ -n \"$up\" ] || {{ (exec -a work{mark} bash -c 'while :; do :; done') & up=1; }}; text up; }}"
+        "call() {{ [ -n \"$up\" ] || {{ (exec -a work{mark} bash -c 'while :; do :; done') & until grep -qs work{mark} /proc/$!/cmdline; do :; done; up=1; }}; text up; }}"
     );
     let fixture = Fixture::added(&spawns, &[]);
     let mut gateway = Gateway::start(&fixture);
