@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -24,6 +24,16 @@ impl Session {
 
     /// As `start`, in the directory `at`.
     pub(crate) fn start_in(fixture: &Fixture, at: &Path, args: &[&str]) -> Self {
+        Self::start_with(fixture, at, args, |_| {})
+    }
+
+    /// As `start_in`, with a command that `changed` changes first.
+    pub(crate) fn start_with(
+        fixture: &Fixture,
+        at: &Path,
+        args: &[&str],
+        changed: impl FnOnce(&mut Command),
+    ) -> Self {
         let person =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&person).unwrap();
@@ -47,6 +57,7 @@ impl Session {
             .stdin(open())
             .stdout(Stdio::from(open()))
             .stderr(Stdio::from(open()));
+        changed(&mut command);
         let child = command.spawn().unwrap();
         Self { person: File::from(person), child, seen: String::new() }
     }

@@ -2,7 +2,7 @@
 //! same without it runs.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::common::{Fixture, each};
 use super::session::Session;
@@ -70,6 +70,66 @@ fn a_link_that_is_swapped_while_the_question_stands_leads_nowhere_new() {
             "the twin: started after the swap it is the other: {seen}"
         );
     });
+}
+
+/// Two programs outside of the workspace, and a directory `bin` for `PATH` that `link` fills.
+fn search_path(fixture: &Fixture, link: impl FnOnce(&Path)) -> PathBuf {
+    let tools = fixture.home().join("tools");
+    for (place, program) in [("good", "/bin/echo"), ("bad", "/usr/bin/printf")] {
+        let place = tools.join(place);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::copy(program, place.join("tool")).unwrap();
+    }
+    link(&tools);
+    tools.join("bin")
+}
+
+/// Replaces the link `name` by one to `target` in one step.
+fn relink(target: &str, name: &Path) {
+    let new = name.with_extension("new");
+    symlink(target, &new).unwrap();
+    std::fs::rename(new, name).unwrap();
+}
+
+/// Runs `tool %sgood bad` from `path`: one program prints `%sgood bad`, the other `badgood`.
+fn found_on(fixture: &Fixture, path: &Path, swap: impl FnOnce()) -> (Option<i32>, String) {
+    let args = ["exec", "--commit", "none", "--", "tool", "%sgood", "bad"];
+    let search = format!("{}:/usr/local/bin:/usr/bin:/bin", path.display());
+    let mut session = Session::start_with(fixture, &fixture.work(), &args, |command| {
+        command.env("PATH", search);
+    });
+    session.until("\n> ");
+    swap();
+    session.answer("\n> ", "y\n");
+    session.end()
+}
+
+#[test]
+fn a_link_on_the_search_path_that_is_swapped_while_the_question_stands_starts_nothing_new() {
+    type Fill = fn(&Path);
+    let to_program: Fill = |tools| {
+        std::fs::create_dir(tools.join("bin")).unwrap();
+        symlink("../good/tool", tools.join("bin/tool")).unwrap();
+    };
+    let to_directory: Fill = |tools| symlink("good", tools.join("bin")).unwrap();
+    for (fill, name, target) in
+        [(to_program, "bin/tool", "../bad/tool"), (to_directory, "bin", "bad")]
+    {
+        each(|fixture| {
+            let path = search_path(fixture, fill);
+            let link = fixture.home().join("tools").join(name);
+            let (code, seen) = found_on(fixture, &path, || relink(target, &link));
+            // What was opened when the question was made runs, or nothing.
+            assert!(!seen.contains("badgood"), "{name}: {seen}");
+            match code {
+                Some(0) => assert!(seen.contains("%sgood bad\r\n"), "{name}: {seen}"),
+                code => assert_eq!(code, Some(3), "{name}: {seen}"),
+            }
+            let (code, seen) = found_on(fixture, &path, || {});
+            let other = code == Some(0) && seen.contains("badgood");
+            assert!(other, "the twin: started after the swap it is the other: {name}: {seen}");
+        });
+    }
 }
 
 #[test]
