@@ -1,6 +1,6 @@
 //! A person at a terminal: asked, answered, and asked again about the changes.
 
-use super::common::each;
+use super::common::{Fixture, each};
 use super::session::Session;
 
 #[test]
@@ -80,4 +80,46 @@ fn ctrl_c_ends_the_program_and_the_host_lives_on_to_ask() {
         assert_eq!(code, Some(130), "{seen}");
         assert_eq!(fixture.read("file").as_deref(), Some("kept\n"));
     });
+}
+
+/// Runs a program that makes `.envrc` by direct writes, answers the question about it, and returns
+/// the exit code, what was seen and whether it has its name.
+fn made_protected(fixture: &Fixture, answer: &str) -> (Option<i32>, String, bool) {
+    let argv = ["exec", "--write", "direct", "--", "sh", "-c", "echo b > .envrc"];
+    let mut session = Session::start(fixture, &argv);
+    session.answer("\n> ", "y\n");
+    session.until(".envrc → .envrc.moved-aside-");
+    session.answer("Put them back under their names? [y]es  [n]o\r\n> ", answer);
+    let (code, seen) = session.end();
+    let aside = |name: &String| name.starts_with(".envrc.moved-aside-");
+    let back = fixture.read(".envrc").as_deref() == Some("b\n");
+    assert_eq!(fixture.names().iter().filter(|name| aside(name)).count(), usize::from(!back));
+    (code, seen, back)
+}
+
+/// Returns the decisions in the log about protected names, in order.
+fn about_made(fixture: &Fixture) -> Vec<String> {
+    let log = fixture.log();
+    let made = log.iter().filter(|record| record["operation"] == "exec.made-protected");
+    made.map(|record| record["decision"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_protected_name_is_put_back_when_a_person_says_yes() {
+    each(|fixture| {
+        let (code, seen, back) = made_protected(fixture, "y\n");
+        assert_eq!((code, back), (Some(0), true), "{seen}");
+        assert_eq!(about_made(fixture), ["forbid", "allow"]);
+    });
+}
+
+#[test]
+fn a_protected_name_stays_aside_at_every_other_answer() {
+    for answer in ["n\n", "\n", "perhaps\n", "\x04"] {
+        each(|fixture| {
+            let (code, seen, back) = made_protected(fixture, answer);
+            assert_eq!((code, back), (Some(3), false), "{answer:?}: {seen}");
+            assert_eq!(about_made(fixture), ["forbid"], "{answer:?}");
+        });
+    }
 }
