@@ -1,5 +1,8 @@
 //! What becomes of what a program writes.
 
+use std::io::{BufRead as _, Read as _};
+use std::process::Stdio;
+
 use super::common::each;
 
 #[test]
@@ -24,6 +27,30 @@ fn changes_are_committed_as_one_and_taken_back_once() {
         again.says(&["error[staging::nothing-to-undo]"]);
         let operations = fixture.operations();
         assert_eq!(operations[operations.len() - 2..], ["exec.undo", "exec.undone"]);
+    });
+}
+
+#[test]
+fn taking_a_commit_back_cleans_up_after_a_killed_run_on_the_record() {
+    each(|fixture| {
+        fixture.sh(&["--commit", "all"], "echo kept > committed", 0);
+        let mut command = fixture.approved(&[], &["sh", "-c", "touch lost; echo up; read line"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The end of the output is the end of everything in the sandbox.
+        assert_eq!(out.read_to_end(&mut Vec::new()).unwrap(), 0);
+        let before = fixture.operations();
+        assert!(!before.contains(&"exec.recovered".to_owned()), "{before:?}");
+        let undone = fixture.run(&["exec", "undo", "--yes"]);
+        assert_eq!((undone.code, fixture.names().len()), (Some(0), 0), "{}", undone.err);
+        let after = fixture.operations();
+        assert_eq!(after[before.len()..], ["exec.recovered", "exec.undo", "exec.undone"]);
+        fixture.no_stage_is_left();
     });
 }
 
