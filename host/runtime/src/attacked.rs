@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 use ringfence_capability::Profile;
@@ -22,6 +22,10 @@ use crate::{RunError, places};
 
 /// The file in the state directory.
 const RECEIPT: &str = "attack-receipt.json";
+/// Where programs in the sandbox have a directory of their own. An attack that writes there looks
+/// as if it had reached the host's, where it was to write.
+#[cfg(target_os = "linux")]
+const OWN: [&str; 2] = ["/tmp", "/dev/shm"];
 /// The longest receipt that is read.
 const RECEIPT_BYTES: u64 = 64 * 1024;
 
@@ -71,6 +75,8 @@ struct Receipt {
 ///
 /// # Errors
 /// When this system has no battery, the program cannot be opened, or the receipt cannot be kept.
+/// [`ExecError::AttackGround`] when `state` lies where the sandbox has a directory of its own:
+/// nothing was attacked then, and an earlier receipt stays.
 #[cfg(target_os = "linux")]
 pub fn attack(
     program: &Path,
@@ -79,7 +85,7 @@ pub fn attack(
     seen: &mut dyn FnMut(&AttackRow),
 ) -> Result<Vec<AttackRow>, RunError> {
     let opened = Program::open(program).map_err(ExecError::from)?;
-    let base = state.join("attack");
+    let base = ground(state)?;
     let battery = Battery::new(program, arguments, &base).map_err(ExecError::from)?;
     let (mut rows, mut failed) = (Vec::new(), BTreeSet::new());
     for one in attacks() {
@@ -105,6 +111,16 @@ pub fn attack(
     let receipt = Receipt { boot, kernel, program: opened.digest().to_string(), failed };
     keep(state, &receipt).map_err(|source| ExecError::Receipt { source })?;
     Ok(rows)
+}
+
+/// Returns where the attacks take place: outside of everything the sandbox has of its own.
+#[cfg(target_os = "linux")]
+fn ground(state: &Path) -> Result<PathBuf, RunError> {
+    let state = places::real(state, "state directory")?;
+    match OWN.into_iter().find(|own| state.starts_with(own)) {
+        Some(own) => Err(ExecError::AttackGround { path: state, own }.into()),
+        None => Ok(state.join("attack")),
+    }
 }
 
 /// As on Linux; this system has no battery.

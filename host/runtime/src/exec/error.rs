@@ -1,6 +1,7 @@
 //! What can keep a native program from running, or spoil its end.
 
 use std::io;
+use std::path::PathBuf;
 
 use ringfence_approval::{Denied, RequestError, StoreError};
 use ringfence_capability::{Class, Diagnostic, ParseError, Profile};
@@ -56,6 +57,17 @@ pub enum ExecError {
         /// The profile.
         profile: Profile,
     },
+    /// The sandbox has a directory of its own where the attacks would take place.
+    #[error(
+        "the sandbox cannot be attacked from `{}`: programs in it have a `{own}` of their own",
+        path.display()
+    )]
+    AttackGround {
+        /// The state directory.
+        path: PathBuf,
+        /// What it lies below.
+        own: &'static str,
+    },
     /// The result of an attack cannot be kept, or there is none on this system.
     #[error("the sandbox cannot be attacked, or the result cannot be kept")]
     Receipt {
@@ -100,6 +112,7 @@ impl Diagnostic for ExecError {
             Self::NoToolchain { .. } => "exec::no-toolchain",
             Self::NoStaging => "exec::no-staging",
             Self::AttackFailed { .. } => "exec::attack-failed",
+            Self::AttackGround { .. } => "exec::attack-ground",
             Self::Receipt { .. } => "exec::receipt",
             Self::Host { .. } => "exec::host",
             _ => self.inner().map_or("exec::internal", Diagnostic::code),
@@ -108,7 +121,10 @@ impl Diagnostic for ExecError {
 
     fn class(&self) -> Class {
         match self {
-            Self::Command { .. } | Self::NoState | Self::NoToolchain { .. } => Class::BadInput,
+            Self::Command { .. }
+            | Self::NoState
+            | Self::NoToolchain { .. }
+            | Self::AttackGround { .. } => Class::BadInput,
             Self::NoStaging | Self::AttackFailed { .. } => Class::Refused,
             Self::Host { .. } | Self::Receipt { .. } => Class::Internal,
             _ => self.inner().map_or(Class::Internal, Diagnostic::class),
@@ -127,6 +143,11 @@ impl Diagnostic for ExecError {
             ),
             Self::AttackFailed { .. } => Some(
                 "see what escaped with `ringfence doctor --attack`, and use a profile that holds"
+                    .to_owned(),
+            ),
+            Self::AttackGround { .. } => Some(
+                "name a state directory on a disk with `--state-dir DIR`, such as one in your home \
+                 directory: what is written there by mistake would be seen"
                     .to_owned(),
             ),
             Self::Command { .. } => {
