@@ -73,6 +73,17 @@ fn synced(dir: &Path) -> std::io::Result<()> {
     if cfg!(unix) { std::fs::File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
+/// Opens the file that processes take turns with, made when missing, and waits for the turn. It ends when
+/// what is returned is dropped, or with the process.
+pub(crate) fn turn(path: &Path, what: &'static str) -> Result<std::fs::File, CliError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let taken = options.open(path).and_then(|file| file.lock().map(|()| file));
+    taken.map_err(|source| CliError::Write { what, path: path.display().to_string(), source })
+}
+
 /// Makes a directory that only the person can enter, and those above it.
 pub(crate) fn private_dir(path: &Path, what: &'static str) -> Result<(), CliError> {
     let mut builder = std::fs::DirBuilder::new();

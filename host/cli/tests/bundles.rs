@@ -56,13 +56,18 @@ impl Fixture {
     }
 
     fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
         command.args(args).current_dir(self.work()).stdin(Stdio::null());
         command.env("HOME", self.root.path().join("home")).env_remove("XDG_CONFIG_HOME");
         command.env_remove("RINGFENCE_LOG");
         command.env("RINGFENCE_STATE_DIR", self.root.path().join("state"));
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");
-        command.env("RINGFENCE_CACHE_DIR", cache).output().unwrap()
+        command.env("RINGFENCE_CACHE_DIR", cache);
+        command
     }
 
     #[track_caller]
@@ -177,6 +182,12 @@ fn keys_that_are_unknown_revoked_expired_or_for_other_names_are_refused() {
     fixture.check(&["keys", "revoke", "release", "--reason", "stolen"], 0, &["revoked"]);
     fixture.check(&["trust", "revoke", "release-revocation.txt"], 0, &["revoked"]);
     fixture.check(&RUN, 3, &["trust::revoked-key", "stolen"]);
+    // Adding a key again is no way past that it was taken back; forgetting so is a step of its own.
+    fixture.check(&add, 3, &["was revoked", "stolen", "ringfence trust remove"]);
+    let key = text(&fixture.read("release.pub"));
+    let pin = ["trust", "pin", "a.rfz", "--expect", key.lines().nth(1).unwrap()];
+    assert_ne!(fixture.run(&pin).status.code(), Some(0));
+    fixture.check(&RUN, 3, &["trust::revoked-key", "stolen"]);
     fixture.check(&["sign", "a.rfz", "--key", "release"], 2, &["there is no key `release`"]);
 }
 
@@ -189,6 +200,24 @@ fn a_revoked_digest_is_refused_whoever_signed_it() {
     let digest = json["bundle"]["digest"].as_str().unwrap();
     fixture.check(&["trust", "revoke", digest, "--reason", "a hole"], 0, &["revoked"]);
     fixture.check(&RUN, 3, &["trust::revoked-digest", "a hole"]);
+}
+
+#[test]
+fn what_is_taken_back_by_commands_at_the_same_time_is_all_taken_back() {
+    let fixture = Fixture::new();
+    fixture.signed(&[]);
+    let digests: Vec<_> = (0..8).map(|n| format!("sha256:{n:064}")).collect();
+    let start = |digest: &String| {
+        let mut command = fixture.command(&["trust", "revoke", digest, "--reason", "a hole"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = digests.iter().map(start).collect();
+    for child in children {
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    }
+    let list = fixture.check(&["trust", "list"], 0, &["active  Us"]);
+    assert!(digests.iter().all(|digest| list.contains(digest)), "{list}");
 }
 
 #[test]

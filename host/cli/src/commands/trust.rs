@@ -27,7 +27,7 @@ pub(crate) fn trust(
     match command {
         TrustCommand::Add { key, name, limits } => {
             let entry = entry(public_key(&key)?, name, &limits, Vec::new())?;
-            put(&[entry], "trust.add", global, printer)
+            put(entry, "trust.add", global, printer)
         }
         TrustCommand::List => list(global, printer),
         TrustCommand::Remove { key } => remove(&key, global, printer),
@@ -35,10 +35,11 @@ pub(crate) fn trust(
             pin(&bundle, name, expect.as_deref(), &limits, global, printer)
         }
         TrustCommand::Rotate { statement } => {
+            let _turn = turn()?;
             let rotation = Rotation::parse(&text(&statement, "statement")?)?;
             let (after, before) = rotation.apply(&places::trust(global)?, Timestamp::now())?;
             let before = told(before, &user_layer()?);
-            put(&[after, before], "trust.rotate", global, printer)
+            write(&[after, before], "trust.rotate", global, printer)
         }
         TrustCommand::Revoke { what, reason } => revoke(&what, &reason, global, printer),
     }
@@ -105,7 +106,18 @@ fn user_layer() -> Result<TrustLayer, CliError> {
     Ok(TrustLayer::parse(LayerKind::User, &display, &text)?)
 }
 
-/// Changes the user's layer: checked as a whole, recorded, and then written whole or not at all.
+/// Waits until nobody else changes the user's layer; it is this process's turn until the end of what is
+/// returned. Without it a key taken back at the same moment as another is added could come back.
+fn turn() -> Result<std::fs::File, CliError> {
+    let path = places::user_trust()?;
+    if let Some(dir) = path.parent() {
+        files::private_dir(dir, "configuration directory")?;
+    }
+    files::turn(&path.with_extension("lock"), "lock of the trust store")
+}
+
+/// Changes the user's layer, in this process's turn: checked as a whole, recorded, and then written whole
+/// or not at all.
 fn change(
     operation: &str,
     target: &str,
@@ -113,9 +125,6 @@ fn change(
     edit: impl FnOnce(TrustLayer) -> Result<TrustLayer, CliError>,
 ) -> Result<(), CliError> {
     let path = places::user_trust()?;
-    if let Some(dir) = path.parent() {
-        files::private_dir(dir, "configuration directory")?;
-    }
     let layer = edit(user_layer()?)?;
     // What the other layers say must fit too.
     let others = places::trust_layers(global)?;
@@ -125,7 +134,29 @@ fn change(
     files::write(&path, "trust store", layer.text().as_bytes(), Readers::All, Existing::Replace)
 }
 
+/// Trusts a key, unless it was taken back here.
 fn put(
+    entry: KeyEntry,
+    operation: &str,
+    global: &Global,
+    printer: &Printer,
+) -> Result<u8, CliError> {
+    let _turn = turn()?;
+    let layer = user_layer()?;
+    if let Some(known) = layer.keys().iter().find(|known| known.id == entry.id)
+        && known.state == KeyState::Revoked
+    {
+        let why = known.reason.as_deref().unwrap_or("no reason is given");
+        return Err(CliError::Refused(format!(
+            "the key {id} was revoked in `{}`: {why}; `ringfence trust remove {id}` takes that back",
+            layer.file(),
+            id = entry.id,
+        )));
+    }
+    write(&[entry], operation, global, printer)
+}
+
+fn write(
     entries: &[KeyEntry],
     operation: &str,
     global: &Global,
@@ -220,6 +251,7 @@ fn as_text(key: &TrustedKey) -> Vec<String> {
 }
 
 fn remove(named: &str, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let _turn = turn()?;
     let layer = user_layer()?;
     let mut found = layer
         .keys()
@@ -294,7 +326,7 @@ fn pin(
     let name = name.unwrap_or_else(|| format!("publisher of {plugin}"));
     let mut entry = entry(key, name, limits, vec![plugin])?;
     entry.reason = Some(format!("pinned at first use, with {digest}"));
-    put(&[entry], "trust.pin", global, printer)
+    put(entry, "trust.pin", global, printer)
 }
 
 /// Asks the person on the terminal; nobody else can answer.
@@ -323,6 +355,7 @@ fn ask(plugin: &str, key: PublicKey, digest: Digest) -> Result<(), CliError> {
 }
 
 fn revoke(what: &str, reason: &str, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let _turn = turn()?;
     if let Ok(digest) = what.parse::<Digest>() {
         change("trust.revoke", &digest.to_string(), global, |layer| {
             Ok(layer.with_revoked(&Revoked::new(digest, reason))?)
@@ -339,7 +372,7 @@ fn revoke(what: &str, reason: &str, global: &Global, printer: &Printer) -> Resul
         let text = text(Path::new(what), "statement")?;
         if Revocation::is_one(&text) {
             let entry = told(Revocation::parse(&text)?.apply(&store)?, &user_layer()?);
-            return put(&[entry], "trust.revoke", global, printer);
+            return write(&[entry], "trust.revoke", global, printer);
         }
     }
     let mut found = store
@@ -371,7 +404,7 @@ fn revoke(what: &str, reason: &str, global: &Global, printer: &Printer) -> Resul
         }
         return Ok(0);
     }
-    put(&[entry], "trust.revoke", global, printer)
+    write(&[entry], "trust.revoke", global, printer)
 }
 
 /// Returns what the user's layer says about the key already, in the state of `entry`.
