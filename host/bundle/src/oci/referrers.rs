@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK};
 use ringfence_capability::Digest;
 use serde_json::Value;
 
-use super::document::{self, BUNDLE, Descriptor, INDEX, Index, MAX_DOCUMENT_BYTES};
+use super::document::{self, BUNDLE, Descriptor, INDEX, Index, MAX_DOCUMENT_BYTES, RFZ};
 use super::error::{OciError, RegistryProblem, broken};
 use super::layout::json;
 use super::session::{Answer, Ask, Session, Size};
@@ -32,8 +32,13 @@ pub(super) async fn find(session: &Session, subject: Digest) -> Result<Vec<Descr
     Ok(kept.map(|index| bundles(&index).collect()).unwrap_or_default())
 }
 
+/// Returns what can be the rest of a bundle. Some tools that copy an index leave out `artifactType`; the
+/// annotation tells then, and the artifact itself says its type anyway.
 fn bundles(index: &Index) -> impl Iterator<Item = Descriptor> {
-    index.descriptors().filter(|entry| entry.artifact_type.as_deref() == Some(BUNDLE))
+    index.descriptors().filter(|entry| match &entry.artifact_type {
+        Some(kind) => kind == BUNDLE,
+        None => entry.annotations.contains_key(RFZ),
+    })
 }
 
 /// Asks the registry; nothing when it does not know such questions.

@@ -50,6 +50,18 @@ async fn a_registry_that_learnt_to_list_still_has_what_was_pushed_before() {
 }
 
 #[tokio::test]
+async fn an_index_copied_by_a_tool_that_drops_types_is_still_understood() {
+    let memory = Memory::start().await;
+    let pushed = send(&bundle("one"), &memory.at("a:1"), &options()).await.unwrap();
+    let mut entries = kept(&memory);
+    entries[0].as_object_mut().unwrap().remove("artifactType").unwrap();
+    let tag = format!("sha256-{}", pushed.artifact.hex());
+    memory.content.lock().unwrap().manifests.insert(tag, index(&entries));
+    let pulled = fetch(&memory.at("a:1"), &options()).await.unwrap();
+    assert_eq!(bytes(&pulled.sealed), bytes(&bundle("one")));
+}
+
+#[tokio::test]
 async fn what_others_wrote_into_the_index_stays() {
     let memory = Memory::start().await;
     let pushed = send(&bundle("one"), &memory.at("a:1"), &options()).await.unwrap();

@@ -156,6 +156,12 @@ fn a_key_revoked_later_is_noticed_at_the_next_look() {
     std::fs::remove_file(fixture.path("home/.config/ringfence/trust.toml")).unwrap();
     fixture.trust(&acme, "Acme", "state = \"revoked\"\nreason = \"stolen\"");
     fixture.check(&["list", "--check"], 3, &["problem: ", "which was revoked: stolen"]);
+    // Refused before anything in the bundle is believed, and written down all the same.
+    fixture.pack("b.rfz", &Fixture::manifest("adder", "2.0.0", &[]), Some(&acme));
+    fixture.check(&["install", "b.rfz", "--yes"], 3, &["trust::revoked-key"]);
+    fixture.check(&["update", "adder"], 3, &["trust::revoked-key"]);
+    let told = ["plugin.install allow", "plugin.install forbid", "plugin.update forbid"];
+    assert_eq!(fixture.audit(), told);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn one(
     if consent.accept.is_none() && !consent.yes && exec::tty().is_some() {
         known(&sealed, &source, global, printer)?;
     }
-    let offer = Offer::new(sealed, source, store, &places::trust(global)?)?;
+    let offer = Offer::new(sealed, source, "plugin.install", store, global)?;
     if args.locked {
         lock::check(offer.name(), offer.sealed.digest(), global)?;
     }

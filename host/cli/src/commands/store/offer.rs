@@ -1,6 +1,7 @@
 //! A bundle that could be installed: verified, compared with what is installed, and shown.
 
-use ringfence::{Explanation, Plugin};
+use ringfence::{Diagnostic as _, Explanation, Plugin};
+use ringfence_audit::{Decision, Plugin as LoggedPlugin, Target};
 use ringfence_bundle::archive::Sealed;
 use ringfence_bundle::diff::{Diff, Side};
 use ringfence_capability::{Limit, Necessity};
@@ -11,7 +12,7 @@ use ringfence_store::{
 use ringfence_trust::{TrustStore, danger};
 use serde_json::{Value, json};
 
-use super::room;
+use super::{decided, room};
 use crate::args::{Consent, Global};
 use crate::commands::diff;
 use crate::error::CliError;
@@ -30,15 +31,24 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    /// Verifies `sealed` and compares it with what `store` has under its name.
+    /// Verifies `sealed` for `operation` and compares it with what `store` has under its name. A refusal
+    /// is written down.
     pub(super) fn new(
         sealed: Sealed,
         source: Source,
+        operation: &str,
         store: &Store,
-        trust: &TrustStore,
+        global: &Global,
     ) -> Result<Self, CliError> {
-        let plugin = ringfence_trust::verify(sealed.clone(), trust, jiff::Timestamp::now());
-        let plugin = Plugin::from(plugin.map_err(room)?);
+        let trust = &places::trust(global)?;
+        let verified = ringfence_trust::verify(sealed.clone(), trust, jiff::Timestamp::now());
+        if let Err(error) = &verified {
+            // Its manifest was not read, so its name is not known.
+            let plugin = LoggedPlugin::new("unverified bundle", sealed.digest(), None);
+            let entry = decided(operation, plugin, Decision::Forbid, error.code());
+            places::record(global, entry.at(Target::name(&source.to_string())))?;
+        }
+        let plugin = Plugin::from(verified.map_err(room)?);
         let receipt = store.receipt(&plugin.manifest.name).map_err(room)?;
         let diff = match &receipt {
             Some(receipt) => against(receipt, &plugin, store)?,

@@ -9,7 +9,6 @@ use super::offer::Offer;
 use super::{fetch, look, not_installed, open, room};
 use crate::args::{Global, Update};
 use crate::error::CliError;
-use crate::places;
 use crate::print::{Printer, described, visible};
 
 /// `ringfence update`. Every plugin is tried; the first that was refused decides how it ends.
@@ -54,7 +53,7 @@ fn one(
     let found = Wanted::current(name).and_then(|wanted| store.find(&wanted));
     let (receipt, current) = found.map_err(room)?;
     let sealed = fetch::fetch(&current.source)?;
-    let offer = Offer::new(sealed, current.source.clone(), store, &places::trust(global)?)?;
+    let offer = Offer::new(sealed, current.source.clone(), "plugin.update", store, global)?;
     if offer.name() != name {
         let text = format!("`{}` holds `{}` now, not `{name}`", current.source, offer.name());
         return Err(CliError::Usage(text));
