@@ -47,6 +47,8 @@ enum Wanted {
 #[derive(Debug)]
 pub(crate) struct Interpreter {
     pub(crate) image: Image,
+    /// As the first line has it, links and all.
+    named: PathBuf,
     #[cfg_attr(windows, allow(dead_code, reason = "Windows starts no script"))]
     pub(crate) argument: Option<OsString>,
 }
@@ -68,7 +70,8 @@ impl Program {
         if inner_head.starts_with(b"#!") {
             return Err(kind("its interpreter is a script itself"));
         }
-        Ok(Self { image, interpreter: Some(Interpreter { image: inner, argument }) })
+        let interpreter = Some(Interpreter { image: inner, named: name, argument });
+        Ok(Self { image, interpreter })
     }
 
     /// Returns the path without symbolic links.
@@ -84,6 +87,11 @@ impl Program {
     /// Returns the interpreter's path and digest when it is a script.
     pub fn interpreter(&self) -> Option<(&Path, Digest)> {
         self.interpreter.as_ref().map(|inner| (inner.image.path.as_path(), inner.image.digest))
+    }
+
+    /// Returns the interpreter's path as the first line of a script has it, links and all.
+    pub fn interpreter_named(&self) -> Option<&Path> {
+        self.interpreter.as_ref().map(|inner| inner.named.as_path())
     }
 
     /// Returns the one argument that the first line of a script gives its interpreter.
@@ -114,7 +122,8 @@ impl Program {
     pub(crate) fn again(&self) -> Result<Self, SandboxError> {
         let image = self.image.again()?;
         let interpreter = self.interpreter.as_ref().map(|inner| {
-            Ok(Interpreter { image: inner.image.again()?, argument: inner.argument.clone() })
+            let (named, argument) = (inner.named.clone(), inner.argument.clone());
+            Ok(Interpreter { image: inner.image.again()?, named, argument })
         });
         Ok(Self { image, interpreter: interpreter.transpose()? })
     }

@@ -15,6 +15,7 @@ mod checks;
 mod demo;
 mod failure;
 mod guests;
+mod peers;
 mod process;
 mod reference;
 mod setup;
@@ -39,6 +40,7 @@ Commands:
   test        set up, build the guests and run every test
   setup       check the tools and add the `wasm32-wasip2` target when it is missing
   guests      build the plugins and the test guests, then copy the components in place
+  peers       install the MCP servers that tests talk to (npm, pip; needs the network once)
   tidy        check layers, lengths, frozen WIT and the other rules of the tree
   ci          everything a change must pass: format, lints, docs, reference, tests
   reference   write docs/reference/cli.md from the built binary
@@ -86,6 +88,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["setup"] => setup::run(&workspace),
         ["guests"] => guests::run(&workspace, guests::Selection::All),
         ["guests", "--plugins-only"] => guests::run(&workspace, guests::Selection::Plugins),
+        ["peers"] => peers::run(&workspace),
         ["demo"] => demo::run(&workspace),
         ["test"] => checks::test(&workspace),
         ["ci"] => checks::ci(&workspace, checks::Tests::Run),
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_help_names_every_command() {
-        for command in ["demo", "test", "setup", "guests", "tidy", "ci", "reference"] {
+        for command in ["demo", "test", "setup", "guests", "peers", "tidy", "ci", "reference"] {
             assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
         }
     }

@@ -22,3 +22,5 @@ mod frozen;
 mod gateway;
 #[path = "outside/messages.rs"]
 mod messages;
+#[path = "outside/peers.rs"]
+mod peers;

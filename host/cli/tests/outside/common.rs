@@ -143,10 +143,9 @@ impl Fixture {
         let args: Vec<&str> =
             ["mcp", "call", "it", tool].into_iter().chain(flags.iter().copied()).collect();
         // A call that hangs is told from a machine that is slow.
-        let args: Vec<&str> = match flags.contains(&"--timeout") {
-            true => args,
-            false => args.into_iter().chain(["--timeout", "60s"]).collect(),
-        };
+        let named = flags.contains(&"--timeout");
+        let time: &[&str] = if named { &[] } else { &["--timeout", "60s"] };
+        let args: Vec<&str> = args.into_iter().chain(time.iter().copied()).collect();
         self.run(&args)
     }
 

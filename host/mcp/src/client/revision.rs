@@ -44,12 +44,17 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Client<I, O> {
         }
         let probe = tokio::time::timeout(PROBE, self.discover()).await;
         match probe {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => return Ok(()),
             // It does not know the question, or thinks it comes too early.
-            Ok(Err(ClientError::Refused { .. } | ClientError::NoAnswer { .. })) | Err(_) => {
-                self.initialize().await
+            Ok(Err(ClientError::Refused { .. } | ClientError::NoAnswer { .. })) | Err(_) => {}
+            Ok(Err(error)) => return Err(error),
+        }
+        match self.initialize().await {
+            // It was only slow to say so.
+            Err(ClientError::Revision { revision }) if revision.contains(MODERN) => {
+                self.discover().await
             }
-            Ok(Err(error)) => Err(error),
+            begun => begun,
         }
     }
 

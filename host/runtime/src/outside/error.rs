@@ -65,7 +65,14 @@ pub enum OutsideError {
 }
 
 fn said_last(said: &str) -> String {
-    if said.is_empty() { String::new() } else { format!("; it said: {}", text::brief(said, 400)) }
+    let mut last: Vec<&str> = said.lines().rev().filter(|line| !line.trim().is_empty()).collect();
+    last.truncate(2);
+    last.reverse();
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!("; it said: {}", text::brief(&last.join(" | "), 400))
+    }
 }
 
 impl Diagnostic for OutsideError {

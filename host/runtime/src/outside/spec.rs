@@ -92,16 +92,9 @@ impl ServerSpec {
             notes: Vec::new(),
             revision: None,
         };
-        if let Some(found) = by_env(&opened) {
-            spec.run_by(&found, &opened)?;
-            return Ok(spec);
-        }
-        spec.pin(Role::Program, opened.path(), opened.digest());
-        if let Some((path, digest)) = opened.interpreter() {
-            spec.pin(Role::Interpreter, path, digest);
-            spec.notes.push(LOADED.to_owned());
-        } else {
-            spec.pin_script(&opened, directory)?;
+        match by_env(&opened).or_else(|| by_link(&opened)) {
+            Some(found) => spec.run_by(&found, &opened)?,
+            None => spec.run_itself(&opened, directory)?,
         }
         Ok(spec)
     }
@@ -110,15 +103,33 @@ impl ServerSpec {
         self.pinned.push(Pinned { role, path: path.to_owned(), digest });
     }
 
-    /// Starts a script that begins with `#!/usr/bin/env NAME` by what NAME is in the sandbox, so that
-    /// this is pinned too.
-    fn run_by(&mut self, found: &Path, script: &Program) -> Result<(), RunError> {
+    fn run_itself(&mut self, opened: &Program, directory: &Path) -> Result<(), RunError> {
+        self.pin(Role::Program, opened.path(), opened.digest());
+        if let Some((path, digest)) = opened.interpreter() {
+            self.pin(Role::Interpreter, path, digest);
+            self.notes.push(LOADED.to_owned());
+            return Ok(());
+        }
+        // Some programs find what belongs to them by the name they are called by.
+        if opened.path() != self.program
+            && let Some(name) = self.argv.first_mut()
+        {
+            self.program.as_os_str().clone_into(name);
+        }
+        self.pin_script(opened, directory)
+    }
+
+    /// Starts a script by its interpreter, which is pinned with it and called by its own name.
+    fn run_by(&mut self, (found, argument): &Found, script: &Program) -> Result<(), RunError> {
         let inner = Program::open(found).map_err(ExecError::from)?;
         self.pin(Role::Program, inner.path(), inner.digest());
         self.pin(Role::Script, script.path(), script.digest());
-        let name = found.file_name().unwrap_or(found.as_os_str()).to_owned();
         let rest = self.argv.drain(..).skip(1).collect::<Vec<_>>();
-        self.argv = [name, script.path().as_os_str().to_owned()].into_iter().chain(rest).collect();
+        self.argv = std::iter::once(found.as_os_str().to_owned())
+            .chain(argument.clone())
+            .chain([script.path().as_os_str().to_owned()])
+            .chain(rest)
+            .collect();
         found.clone_into(&mut self.program);
         self.notes.push(LOADED.to_owned());
         Ok(())
@@ -197,13 +208,26 @@ impl ServerSpec {
 
 const LOADED: &str = "the script is pinned; the modules and packages that it loads are not";
 
-/// Returns where the program is that `env` would find in the sandbox, when that is how a script begins.
-fn by_env(opened: &Program) -> Option<PathBuf> {
-    let (interpreter, _) = opened.interpreter()?;
+/// An interpreter and the argument that it gets before the script.
+type Found = (PathBuf, Option<OsString>);
+
+/// Returns the interpreter of a script when its first line names it by a link: what belongs to it, such
+/// as a virtual environment, is found by that name.
+fn by_link(opened: &Program) -> Option<Found> {
+    let ((real, _), named) = (opened.interpreter()?, opened.interpreter_named()?);
+    let argument = opened.interpreter_argument().map(OsStr::to_owned);
+    (real != named).then(|| (named.to_owned(), argument))
+}
+
+/// Returns the program that `env` would find in the sandbox, when that is how a script begins.
+fn by_env(opened: &Program) -> Option<Found> {
+    let interpreter = opened.interpreter_named()?;
     let name = opened.interpreter_argument()?.to_str()?;
     let plain = !name.is_empty() && !name.starts_with('-') && !name.contains([' ', '\t', '/', '=']);
     if interpreter.file_name()? != "env" || !plain {
         return None;
     }
-    SYSTEM_PATH.iter().map(|place| Path::new(place).join(name)).find(|path| path.is_file())
+    let found =
+        SYSTEM_PATH.iter().map(|place| Path::new(place).join(name)).find(|path| path.is_file());
+    found.map(|path| (path, None))
 }
