@@ -146,3 +146,34 @@ fn the_sandbox_dies_with_a_killed_host() {
     output.read_to_end(&mut Vec::new()).unwrap();
     assert!(!runs(&mark));
 }
+
+#[test]
+fn everything_stands_still_until_it_is_told_to_go_on() {
+    let case = Case::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    // It asks to be woken: a process that can do so is stopped again.
+    let line =
+        "(trap : CONT; while :; do :; done) & trap : CONT; echo up; while :; do echo on; done";
+    let mut command = case.command("/bin/sh", &["sh", "-c", line]);
+    command.stdio[1] = Stdio::Fd(writer.into());
+    let run = case.executor().spawn(&case.plan(), command).unwrap();
+    let killer = run.killer().unwrap();
+    reader.read_exact(&mut [0; 64]).unwrap();
+    assert!(killer.freeze());
+    // What it wrote before is read away; then nothing comes any more.
+    rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
+    let mut chunk = [0; 4 * 1024];
+    let mut quiet = std::time::Instant::now();
+    let began = quiet;
+    while quiet.elapsed() < Duration::from_millis(300) {
+        assert!(began.elapsed() < Duration::from_secs(30), "it goes on");
+        if reader.read(&mut chunk).is_ok_and(|length| length > 0) {
+            quiet = std::time::Instant::now();
+        }
+    }
+    // The twin: told to go on, it does.
+    killer.thaw();
+    rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::empty()).unwrap();
+    reader.read_exact(&mut [0; 64]).unwrap();
+    drop(run);
+}

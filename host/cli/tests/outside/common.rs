@@ -17,6 +17,7 @@ text() { answer "{\"content\":[{\"type\":\"text\",\"text\":\"$1\"}]}"; }
 tool() { printf '{"name":"%s","description":"%s","inputSchema":{"type":"object"}}' "$1" "$2"; }
 tools() { answer "{\"tools\":[$(tool one 'the first'),$(tool two 'the second')]}"; }
 begin() { answer '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"t","version":"1"}}'; }
+discover() { refuse; }
 call() { text done; }
 "#;
 
@@ -27,6 +28,7 @@ while IFS= read -r line; do
   id=${line##*\"id\":}; id=${id%%[,\}]*}
   case $line in
     *'"method":"initialize"'*) begin ;;
+    *'"method":"server/discover"'*) discover ;;
     *'"method":"tools/list"'*) tools ;;
     *'"method":"tools/call"'*) call ;;
     *'"method":'*) refuse ;;
@@ -153,9 +155,12 @@ impl Fixture {
     pub(crate) fn log(&self) -> Vec<Value> {
         let verified = self.run(&["audit", "verify"]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
-        let path = self.root.path().join("state/audit.jsonl");
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = self.raw_log();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn raw_log(&self) -> String {
+        std::fs::read_to_string(self.root.path().join("state/audit.jsonl")).unwrap()
     }
 
     /// Returns the operations about servers in the log, in order.

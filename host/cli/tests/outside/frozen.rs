@@ -19,28 +19,65 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(fixture: &Fixture) -> Self {
+        Self::able(fixture, &json!({}))
+    }
+
+    /// Returns one whose client can do this.
+    pub(crate) fn able(fixture: &Fixture, capabilities: &Value) -> Self {
         let mut command = fixture.command(&["mcp", "serve", "--server", "it"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut gateway = Self { child, input, output: BufReader::new(output), next: 0 };
         let params = json!({
-            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" },
+            "protocolVersion": "2025-11-25",
+            "capabilities": capabilities,
+            "clientInfo": { "name": "t", "version": "0" },
         });
         gateway.ask("initialize", &params);
         gateway
     }
 
     pub(crate) fn ask(&mut self, method: &str, params: &Value) -> Value {
+        let id = self.send(method, params);
+        self.answer_to(id)
+    }
+
+    /// Sends a request and returns its id.
+    pub(crate) fn send(&mut self, method: &str, params: &Value) -> u64 {
         self.next += 1;
         let id = self.next;
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         writeln!(self.input, "{message}").unwrap();
+        id
+    }
+
+    pub(crate) fn tell(&mut self, method: &str, params: &Value) {
+        let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        writeln!(self.input, "{message}").unwrap();
+    }
+
+    /// Answers a question.
+    pub(crate) fn reply(&mut self, question: &Value, result: &Value) {
+        let message = json!({ "jsonrpc": "2.0", "id": question["id"], "result": result });
+        writeln!(self.input, "{message}").unwrap();
+    }
+
+    pub(crate) fn answer_to(&mut self, id: u64) -> Value {
+        self.message(|message| message["id"] == id && message.get("method").is_none())
+    }
+
+    /// Returns the next question.
+    pub(crate) fn question(&mut self) -> Value {
+        self.message(|message| message.get("method").is_some() && message.get("id").is_some())
+    }
+
+    fn message(&mut self, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             let mut line = String::new();
             assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "it ended");
             let message: Value = serde_json::from_str(&line).unwrap();
-            if message["id"] == id {
+            if is(&message) {
                 return message;
             }
         }

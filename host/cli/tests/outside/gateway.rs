@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::common::Fixture;
+use super::common::{Fixture, until};
 use super::frozen::Gateway;
 
 #[test]
@@ -93,4 +93,47 @@ fn no_call_grants_approves_or_widens() {
     assert_eq!(widened["result"]["content"][0]["text"], "nothing");
     gateway.end();
     assert_eq!(approvals(), before);
+}
+
+#[test]
+fn a_withdrawn_call_ends_on_the_record_and_the_server_goes_on() {
+    let waits = "call() { case $line in *wait*) IFS= read -r got; n=withdrawn ;; *) text \"${n:-fresh}\" ;; esac; }";
+    let fixture = Fixture::added(waits, &[]);
+    let mut gateway = Gateway::start(&fixture);
+    let id =
+        gateway.send("tools/call", &json!({ "name": "it_one", "arguments": { "do": "wait" } }));
+    assert!(until(|| fixture.raw_log().contains("mcp.call")));
+    gateway.tell("notifications/cancelled", &json!({ "requestId": id }));
+    assert_eq!(gateway.call("it_one", &json!({})), "withdrawn");
+    gateway.end();
+    let log = fixture.log();
+    let done: Vec<_> = log.iter().filter(|one| one["operation"] == "mcp.done").collect();
+    assert_eq!(done.len(), 2, "{done:#?}");
+    assert_eq!(done[0]["decision"], "forbid");
+    assert!(done[0]["reason"].as_str().unwrap().starts_with("mcp::withdrawn"), "{}", done[0]);
+    assert!(log.iter().any(|one| one["operation"] == "exec.end"));
+}
+
+#[test]
+fn a_question_of_a_server_goes_to_the_person_at_the_client_with_its_name() {
+    let asks = r#"
+begin() { refuse; }
+discover() { answer '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"t","version":"1"}}'; }
+call() { case $line in
+  *inputResponses*accept*) text answered ;;
+  *inputResponses*) text declined ;;
+  *) answer '{"resultType":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"may I be trusted?","requestedSchema":{"type":"object","properties":{"yes":{"type":"boolean"}}}}}},"requestState":"s"}' ;;
+esac; }"#;
+    for (action, said) in [("accept", "answered"), ("decline", "declined")] {
+        let fixture = Fixture::added(asks, &[]);
+        let mut gateway = Gateway::able(&fixture, &json!({ "elicitation": {} }));
+        let id = gateway.send("tools/call", &json!({ "name": "it_one", "arguments": {} }));
+        let question = gateway.question();
+        assert_eq!(question["method"], "elicitation/create");
+        assert_eq!(question["params"]["message"], "outside server `it` asks: may I be trusted?");
+        gateway.reply(&question, &json!({ "action": action, "content": { "yes": true } }));
+        let answer = gateway.answer_to(id);
+        assert_eq!(answer["result"]["content"][0]["text"], said, "{answer}");
+        gateway.end();
+    }
 }

@@ -72,7 +72,10 @@ pub enum ClientError {
 impl ClientError {
     /// Tells whether the server can be talked to after this.
     pub fn leaves_it_usable(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::TooLarge { .. } | Self::NoAnswer { .. })
+        matches!(
+            self,
+            Self::Refused { .. } | Self::TooLarge { .. } | Self::NoAnswer { .. } | Self::Withdrawn
+        )
     }
 }
 

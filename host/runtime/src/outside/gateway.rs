@@ -2,21 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence_bundle::manifest::Effect;
 use ringfence_capability::{GrantSet, Kind};
-use ringfence_mcp::client::Nobody;
+use ringfence_mcp::client::{Asking, Nobody};
 use ringfence_mcp::contract::Contract;
 use ringfence_mcp::{
     Call, CallError, Catalog, Changes, Hints, McpError, Outcome, Registry, tool_names,
 };
-use tokio::sync::{Mutex as Turn, watch};
+use tokio::sync::{Mutex as Turn, oneshot, watch};
 
 use super::OutsideServer;
 use super::server::{OneCall, as_tool};
+
+/// How long a call that is under way is waited for at the end.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// One server of a gateway. Its calls run one after another, so that an effect belongs to one of them.
 #[derive(Clone)]
@@ -32,23 +35,28 @@ impl Member {
     ///
     /// # Errors
     /// As a call through a [`Gateway`].
-    pub async fn call(
-        &self,
-        call: Call,
-        asking: &dyn ringfence_mcp::client::Asking,
-    ) -> Result<Outcome, CallError> {
+    ///
+    /// # Cancellation
+    /// Dropping the future withdraws the call: the server is told and stopped, and the log has its end.
+    pub async fn call(&self, call: Call, asking: Arc<dyn Asking>) -> Result<Outcome, CallError> {
         let left = call.deadline.saturating_duration_since(Instant::now());
-        let turn = tokio::time::timeout(left, self.0.lock()).await;
+        let turn = tokio::time::timeout(left, Arc::clone(&self.0).lock_owned()).await;
         let mut server = turn.map_err(|_| CallError::Busy)?;
+        let (waiting, withdrawn) = oneshot::channel();
         let one = OneCall {
-            tool: &call.tool,
+            tool: call.tool,
             input: call.input,
             answers: call.answers,
             deadline: call.deadline,
-            listener: &*call.listener,
+            listener: call.listener,
             asking,
+            withdrawn,
         };
-        server.call(one).await
+        // A task of its own, so that it comes to its end on the record when nobody waits any more: then
+        // `waiting` is gone.
+        let done = tokio::spawn(async move { server.call(one).await }).await;
+        drop(waiting);
+        done.unwrap_or(Err(CallError::Busy))
     }
 
     /// Returns the server, when nobody else has this member.
@@ -112,7 +120,7 @@ impl Gateway {
         call.tool = tool;
         // A question in the middle of a call has nobody to go to here; between calls it goes to the
         // person at the client.
-        let outcome = member.call(call, &Nobody).await;
+        let outcome = member.call(call, Arc::new(Nobody)).await;
         if let Ok(server) = member.0.try_lock() {
             self.update(index, &server);
         }
@@ -120,17 +128,21 @@ impl Gateway {
     }
 
     /// Ends every server; what one wrote into its stage is thrown away.
-    pub async fn close(self) {
-        for member in self.members {
-            if let Some(server) = member.into_server() {
-                let name = server.name().to_owned();
-                match server.close().await {
-                    Ok(closed) if closed.executed.as_ref().is_some_and(|e| e.staged.is_some()) => {
-                        tracing::warn!(server = name, "what it wrote beside the workspace is gone");
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(server = name, %error, "it did not end well"),
+    pub async fn close(&self) {
+        for member in &self.members {
+            let Ok(mut server) = tokio::time::timeout(CLOSING, member.0.lock()).await else {
+                continue;
+            };
+            let name = server.name().to_owned();
+            match server.close().await {
+                Ok(closed) if closed.executed.as_ref().is_some_and(|e| e.staged.is_some()) => {
+                    tracing::warn!(
+                        server = name,
+                        "what it wrote beside the workspace is thrown away"
+                    );
                 }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(server = name, %error, "it did not end well"),
             }
         }
     }

@@ -12,6 +12,7 @@ use ringfence_mcp::client::{Asking, Called, ClientBounds, ClientError};
 use ringfence_mcp::contract::{Contract, Standing, Unusable};
 use ringfence_mcp::{Answers, CallError, Listener, Outcome, Tool};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::{OutsideError, ServerSpec};
 use crate::exec::{Hold, Written};
@@ -64,13 +65,15 @@ pub struct ServerClosed {
 }
 
 /// One call, as its caller sees it.
-pub(crate) struct OneCall<'a> {
-    pub(crate) tool: &'a str,
+pub(crate) struct OneCall {
+    pub(crate) tool: String,
     pub(crate) input: Value,
     pub(crate) answers: Option<Answers>,
     pub(crate) deadline: Instant,
-    pub(crate) listener: &'a dyn Listener,
-    pub(crate) asking: &'a dyn Asking,
+    pub(crate) listener: Arc<dyn Listener>,
+    pub(crate) asking: Arc<dyn Asking>,
+    /// Ready when nobody waits for the call any more.
+    pub(crate) withdrawn: oneshot::Receiver<()>,
 }
 
 impl OutsideServer {
@@ -226,10 +229,11 @@ impl OutsideServer {
     /// recorded.
     ///
     /// # Cancellation
-    /// Dropping the future kills the server: it is started anew for the next call.
-    pub(crate) async fn call(&mut self, call: OneCall<'_>) -> Result<Outcome, CallError> {
+    /// [`OneCall::withdrawn`] ends it on the record. Dropping the future kills the server: it is started
+    /// anew for the next call.
+    pub(crate) async fn call(&mut self, call: OneCall) -> Result<Outcome, CallError> {
         self.up().await.map_err(|error| CallError::of(&error))?;
-        let tool = self.accepted(call.tool).map_err(|error| CallError::of(&error))?;
+        let tool = self.accepted(&call.tool).map_err(|error| CallError::of(&error))?;
         let offered = as_tool(tool, tool.name().to_owned(), &self.granted);
         offered.check_input(&call.input)?;
         let target = Target::name(&format!("{}/{}", self.name(), call.tool));
@@ -284,11 +288,11 @@ impl OutsideServer {
         }
     }
 
-    /// Ends it.
+    /// Ends it. A later call starts it anew.
     ///
     /// # Errors
     /// When its end cannot be recorded, or what it wrote cannot be looked at.
-    pub async fn close(mut self) -> Result<ServerClosed, RunError> {
+    pub async fn close(&mut self) -> Result<ServerClosed, RunError> {
         let Some(run) = self.run.take() else { return Ok(ServerClosed::default()) };
         Ok(ServerClosed { executed: run.close().await.transpose()? })
     }
@@ -302,7 +306,7 @@ impl OutsideServer {
     }
 
     #[expect(clippy::unused_async, clippy::unused_self, reason = "as where there are servers")]
-    pub(crate) async fn call(&mut self, _: OneCall<'_>) -> Result<Outcome, CallError> {
+    pub(crate) async fn call(&mut self, _: OneCall) -> Result<Outcome, CallError> {
         Err(CallError::of(&OutsideError::NotHere))
     }
 
@@ -311,7 +315,7 @@ impl OutsideServer {
     /// # Errors
     /// None on this system, where none was started.
     #[expect(clippy::unused_async, reason = "as where there are servers")]
-    pub async fn close(self) -> Result<ServerClosed, RunError> {
+    pub async fn close(&mut self) -> Result<ServerClosed, RunError> {
         Ok(ServerClosed::default())
     }
 }
@@ -326,7 +330,7 @@ enum Failed {
 #[cfg(unix)]
 async fn within(
     mut run: Run,
-    call: OneCall<'_>,
+    call: OneCall,
     asker: &str,
     target: &Target,
 ) -> (Run, Result<Outcome, Failed>) {
@@ -341,15 +345,25 @@ async fn within(
     };
     run.hold.thaw();
     let called = Called {
-        tool: call.tool,
+        tool: &call.tool,
         input: call.input,
         answers: call.answers,
         deadline: call.deadline,
-        listener: call.listener,
-        asking: call.asking,
+        listener: &*call.listener,
+        asking: &*call.asking,
         asker,
     };
-    let done = run.client.call(called).await;
+    let done = tokio::select! {
+        biased;
+        done = run.client.call(called) => Some(done),
+        _ = call.withdrawn => None,
+    };
+    let done = if let Some(done) = done {
+        done
+    } else {
+        run.client.withdraw().await;
+        Err(ClientError::Withdrawn)
+    };
     run.hold.freeze();
     let closed = tokio::task::spawn_blocking(move || opened.close()).await;
     let summary = closed.ok().and_then(Result::ok);

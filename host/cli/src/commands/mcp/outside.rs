@@ -118,7 +118,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
 }
 
 /// Ends a server whose writes nobody keeps.
-async fn closed(server: OutsideServer) -> Result<(), CliError> {
+async fn closed(mut server: OutsideServer) -> Result<(), CliError> {
     server.close().await.map(drop).map_err(CliError::from)
 }
 

@@ -36,7 +36,7 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         path: "tokio".to_owned(),
         source,
     })?;
-    let tools = runtime.block_on(with_servers(tools, &args.server, global))?;
+    let (tools, gateway) = runtime.block_on(with_servers(tools, &args.server, global))?;
     printer.note(&format!(
         "serving {} tools over MCP on standard input and output",
         tools.catalog().tools().len()
@@ -49,6 +49,9 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
     let server = Server::new(tools, options);
     let (input, output, written) = standard(runtime.handle());
     runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
+    if let Some(gateway) = gateway {
+        runtime.block_on(gateway.close());
+    }
     // What was answered last is written before the process ends; reading may wait for ever.
     let _ = written.join();
     runtime.shutdown_background();
@@ -60,13 +63,14 @@ async fn with_servers(
     tools: Toolbox,
     names: &[String],
     global: &Global,
-) -> Result<Arc<dyn Registry>, CliError> {
+) -> Result<(Arc<dyn Registry>, Option<Arc<Gateway>>), CliError> {
     let plugins: Arc<dyn Registry> = Arc::new(tools);
     if names.is_empty() {
-        return Ok(plugins);
+        return Ok((plugins, None));
     }
-    let servers = Gateway::new(super::outside::started(names, global).await?)?;
-    Ok(Arc::new(Joined::new(vec![plugins, Arc::new(servers)])?))
+    let gateway = Arc::new(Gateway::new(super::outside::started(names, global).await?)?);
+    let servers: Arc<dyn Registry> = Arc::clone(&gateway) as _;
+    Ok((Arc::new(Joined::new(vec![plugins, servers])?), Some(gateway)))
 }
 
 /// A terminal is no place to ask at: the client has it, and may be one itself.

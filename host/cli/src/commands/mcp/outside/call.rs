@@ -34,9 +34,9 @@ pub(super) fn call(args: &CallTool, global: &Global, printer: &Printer) -> Resul
     };
     let (answer, executed) = block_on(async {
         let member = Member::new(start(&record, global).await?);
-        let answer = rounds(&member, args, &input, time, &*asking).await;
+        let answer = rounds(&member, args, &input, time, &asking).await;
         let closed = match member.into_server() {
-            Some(server) => server.close().await?,
+            Some(mut server) => server.close().await?,
             None => ServerClosed::default(),
         };
         Ok((answer.map_err(room)?, closed.executed))
@@ -55,7 +55,7 @@ async fn rounds(
     args: &CallTool,
     input: &Value,
     time: Duration,
-    asking: &dyn Asking,
+    asking: &Arc<dyn Asking>,
 ) -> Result<Answer, CallError> {
     let mut answers = None;
     for _ in 0..MAX_ROUNDS {
@@ -66,9 +66,9 @@ async fn rounds(
             listener: Arc::new(Said),
             deadline: Instant::now() + time,
         };
-        match member.call(call, asking).await? {
+        match member.call(call, Arc::clone(asking)).await? {
             Outcome::Done(answer) => return Ok(answer),
-            Outcome::Asks(asks) => answers = Some(put(asks, asking).await),
+            Outcome::Asks(asks) => answers = Some(put(asks, &**asking).await),
         }
     }
     Err(CallError::TooManyQuestions { rounds: MAX_ROUNDS })
