@@ -208,7 +208,7 @@ impl Diagnostic for McpError {
             Self::TwoOfOneName { .. } => Some("serve one of the two".to_owned()),
             Self::Schema { .. } => None,
             Self::Address { .. } => {
-                Some("name a free port, or 0 for any: `--addr 127.0.0.1:0`".to_owned())
+                Some("name a free port, or 0 for any: `127.0.0.1:0`".to_owned())
             }
         }
     }

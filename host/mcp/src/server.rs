@@ -8,6 +8,7 @@ mod asks;
 mod call;
 mod convert;
 mod dispatch;
+pub mod http;
 mod lines;
 mod listen;
 mod pages;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::Registry;
@@ -112,5 +114,22 @@ impl Server {
         end: impl Future<Output = ()>,
     ) {
         lines::serve(&self.shared, input, output, end, lines::Bounds::default()).await;
+    }
+
+    /// Talks to clients over HTTP until `end` is ready, then lets requests finish for a few seconds.
+    ///
+    /// # Security
+    /// Nothing is encrypted: what `listener` listens at is to be loopback, or reached through something
+    /// that encrypts.
+    ///
+    /// # Cancellation
+    /// Dropping the future closes every connection and ends every call.
+    pub async fn http(
+        &self,
+        listener: TcpListener,
+        options: http::HttpOptions,
+        end: impl Future<Output = ()>,
+    ) {
+        http::serve(&self.shared, listener, options, end).await;
     }
 }

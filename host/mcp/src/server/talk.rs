@@ -170,7 +170,8 @@ impl Drop for Asked {
     }
 }
 
-fn says_too_little(key: &str) -> RpcError {
+/// Returns the error for a request that does not say enough about its client.
+pub(super) fn says_too_little(key: &str) -> RpcError {
     RpcError::new(
         code::INVALID_PARAMS,
         format!("`_meta` has no `io.modelcontextprotocol/{key}`, and no `initialize` came before"),

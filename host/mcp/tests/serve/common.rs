@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence_mcp::{
-    Answer, Call, CallError, Catalog, Changes, Hints, Outcome, Registry, Server, ServerOptions,
-    Severity, Tool,
+    Answer, Asks, Call, CallError, Catalog, Changes, Hints, Outcome, Question, Registry, Server,
+    ServerOptions, Severity, Tool,
 };
 use serde_json::{Value, json};
 use tokio::io::{
@@ -100,12 +100,23 @@ impl Registry for Functions {
                     watch.1 = true;
                     Answer::text("waited")
                 }
+                "ask" => match call.answers {
+                    None => return Ok(Outcome::Asks(question())),
+                    Some(answers) => Answer::text(format!("{:?}", answers.given)),
+                },
                 other => panic!("nobody checked that `{other}` exists"),
             };
             Ok(Outcome::Done(answer))
         }
         .boxed()
     }
+}
+
+fn question() -> Asks {
+    let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } } });
+    let question = Question::Person { message: "how many?".to_owned(), schema };
+    let questions = vec![("k".to_owned(), question, false)];
+    Asks { asker: "plugin `t`".to_owned(), questions, state: None }
 }
 
 pub(crate) fn tool(name: &str, input: Value, output: Option<Value>) -> Tool {

@@ -4,5 +4,8 @@
 
 mod calls;
 mod common;
+mod http;
+mod http_attacks;
+mod http_client;
 mod lines;
 mod lists;
