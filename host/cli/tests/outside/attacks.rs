@@ -59,7 +59,8 @@ call() { text "$(fetch 2>/dev/null || echo no)"; }"#;
     let fixture = Fixture::of(fetches);
     let env = format!("TARGET={host}");
     assert_eq!(fixture.add(&["--env", &env]).code, Some(0));
-    assert_eq!(fixture.call("one", &[]).out, "no\n");
+    let alone = fixture.call("one", &[]);
+    assert_eq!(alone.out, "no\n", "{alone:?}");
     fixture.run(&["mcp", "remove", "it"]);
     let given =
         ["-p", "net-read-only", "--env", &env, "--http", &host, "--allow-address", "127.0.0.0/8"];
