@@ -43,6 +43,20 @@ fn every_profile_of_this_machine_is_attacked_and_holds() {
 }
 
 #[test]
+fn nothing_is_attacked_from_where_the_sandbox_has_a_directory_of_its_own() {
+    let state = tempfile::tempdir_in("/tmp").unwrap();
+    let place = state.path().to_str().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_ringfence"));
+    let output = ringfence(program, &["--state-dir", place, "doctor", "--attack"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in ["error[exec::attack-ground]", "a `/tmp` of their own", "--state-dir DIR"] {
+        assert!(said.contains(part), "`{part}` is not in\n{said}");
+    }
+    assert!(!state.path().join("attack-receipt.json").exists(), "nothing was attacked");
+}
+
+#[test]
 fn a_system_that_lacks_something_is_told_what_and_what_to_do_and_starts_nothing() {
     let (state, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let run = |limit: &str, arguments: &[&str]| {

@@ -17,9 +17,6 @@ const VERSION: i64 = 1;
 /// How long one process waits for the others: each holds the file for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many pages of 4 KiB the write-ahead log holds before they move into the file. Each start reads them.
-const LOG_PAGES: i64 = 64;
-
 const SCHEMA: [&str; 8] = [
     "CREATE TABLE clock (only INTEGER PRIMARY KEY CHECK (only = 1), latest_ms INTEGER NOT NULL) STRICT",
     "CREATE TABLE lease (
@@ -73,7 +70,6 @@ pub(super) fn open(place: &Place) -> Result<(Connection, PathBuf), StoreError> {
         place.holds(companion)?;
     }
     let connection = connect(&path).and_then(|connection| {
-        connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
         check(&connection, &path)?;
         Ok(connection)
     });
@@ -110,17 +106,12 @@ fn fill(path: &Path) -> Result<(), StoreError> {
     }
     connection.execute_batch("COMMIT")?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.close().map_err(|(_, source)| StoreError::Sql { source })
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // What was committed stays in the write-ahead log, and its pages move into the file once there are
-    // some: doing so at the end of each short process costs four waits for the disk instead of one. It
-    // also leaves a file that is refused as it is.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
