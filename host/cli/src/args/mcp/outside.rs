@@ -152,7 +152,7 @@ pub(crate) struct CallTool {
     pub(crate) commit: CommitRule,
 }
 
-/// Which tools of an outside server
+/// Show what differs between the tools you accepted and the tools there are
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Which {
     /// The server
