@@ -46,6 +46,21 @@ tools() { answer "{\"tools\":[$(tool one true),$(tool two false)]}"; }"#;
 }
 
 #[test]
+fn a_file_written_again_is_recorded_though_its_time_is_set_back() {
+    let hides = r#"call() { [ -e new ] && touch -r new "${TMPDIR:-/tmp}/before"
+  case $line in *again*) printf b > new; touch -r "${TMPDIR:-/tmp}/before" new ;; *) printf a > new ;; esac
+  text "$(cat new)"; }"#;
+    let fixture = Fixture::added(hides, &["-p", "workspace-write"]);
+    let mut gateway = Gateway::start(&fixture);
+    assert_eq!(gateway.call("it_one", &json!({})), "a");
+    assert_eq!(gateway.call("it_one", &json!({ "do": "again" })), "b");
+    gateway.end();
+    let log = fixture.log();
+    let wrote = log.iter().filter(|one| one["operation"] == "mcp.wrote");
+    assert_eq!(wrote.filter(|one| one["target"]["path"] == "new").count(), 2, "{log:?}");
+}
+
+#[test]
 fn a_server_that_ends_is_started_again_and_left_alone_when_it_goes_on_ending() {
     let fixture =
         Fixture::added("call() { case $line in *die*) exit 1 ;; *) text up ;; esac; }", &[]);

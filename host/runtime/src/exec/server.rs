@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, Metadata};
 use ringfence_audit::{Decision, Entry, Outcome, Target};
 use ringfence_capability::{Digest, GrantSet, Limits, Name};
 use ringfence_interfaces::http::{AddressRules, HttpRules};
@@ -66,13 +66,33 @@ pub(crate) struct Opened {
 
 /// What lies in the stage of a server, as far as it was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Written(BTreeMap<PathBuf, Look>);
+pub(crate) struct Written {
+    files: BTreeMap<PathBuf, Look>,
+    /// Whether there was more than was looked at.
+    cut: bool,
+}
 
-/// What changes when a file does.
+/// What changes when a file does. Who writes a file can set its time of modification back, but not the time
+/// at which it was changed in any way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Look {
     size_bytes: u64,
     modified: Option<std::time::SystemTime>,
+    #[cfg(unix)]
+    changed: (i64, i64),
+}
+
+impl Look {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        use cap_std::fs::MetadataExt as _;
+        Self {
+            size_bytes: metadata.len(),
+            modified: metadata.modified().ok().map(cap_std::time::SystemTime::into_std),
+            #[cfg(unix)]
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
 }
 
 impl Hold {
@@ -161,27 +181,39 @@ impl Opened {
 
 impl Written {
     fn look(&mut self, dir: &Dir, at: &std::path::Path) {
-        let Ok(entries) = dir.entries() else { return };
-        for entry in entries.flatten() {
-            if self.0.len() >= MAX_FILES {
+        let Ok(entries) = dir.entries() else {
+            self.cut = true;
+            return;
+        };
+        for entry in entries {
+            if self.files.len() >= MAX_FILES {
+                self.cut = true;
                 return;
             }
+            let looked = entry.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
+            let Ok((entry, metadata)) = looked else {
+                self.cut = true;
+                continue;
+            };
             let path = at.join(entry.file_name());
-            let Ok(metadata) = entry.metadata() else { continue };
-            let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
-            if metadata.is_dir() {
-                if let Ok(inner) = entry.open_dir() {
-                    self.look(&inner, &path);
-                }
+            if !metadata.is_dir() {
+                self.files.insert(path, Look::of(&metadata));
+            } else if let Ok(inner) = entry.open_dir() {
+                self.look(&inner, &path);
             } else {
-                self.0.insert(path, Look { size_bytes: metadata.len(), modified });
+                self.cut = true;
             }
         }
     }
 
+    /// Tells whether there may be more than was seen.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Returns the paths that are there or are others than before, and how many bytes they have.
     pub(crate) fn since(&self, before: &Self) -> (Vec<PathBuf>, u64) {
-        let new = self.0.iter().filter(|(path, look)| before.0.get(*path) != Some(*look));
+        let new = self.files.iter().filter(|(path, look)| before.files.get(*path) != Some(*look));
         let size = new.clone().map(|(_, look)| look.size_bytes).fold(0, u64::saturating_add);
         (new.map(|(path, _)| path.clone()).collect(), size)
     }

@@ -402,7 +402,8 @@ impl Effect {
             Err(error) => (Decision::Forbid, error.code().to_owned()),
         };
         let wrote = if hold.sees_writes() {
-            format!("{} files written, {size_bytes} bytes", files.len())
+            let least = if self.written.is_cut() { "at least " } else { "" };
+            format!("{least}{} files written, {size_bytes} bytes", files.len())
         } else {
             "no stage in which written files would be seen".to_owned()
         };
