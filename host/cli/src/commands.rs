@@ -6,6 +6,7 @@ mod audit;
 mod command;
 mod diff;
 mod doctor;
+mod event_loop;
 mod exec;
 mod explain;
 mod inspect;

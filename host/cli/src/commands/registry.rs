@@ -202,12 +202,7 @@ fn run<T>(
     what: &str,
     printer: &Printer,
 ) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| CliError::File {
-        what: "runtime",
-        path: "tokio".to_owned(),
-        source,
-    })?;
+    let runtime = crate::commands::event_loop::here()?;
     let done = runtime.block_on(async {
         let mut work = std::pin::pin!(work);
         let mut shown = false;

@@ -135,11 +135,7 @@ fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, CliError> {
     if network {
         builder.enable_io();
     }
-    builder.build().map_err(|source| CliError::File {
-        what: "runtime",
-        path: "tokio".to_owned(),
-        source,
-    })
+    super::event_loop::built(&mut builder)
 }
 
 fn one_call(

@@ -28,12 +28,7 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
     let prepared = Arc::new(host.prepare(&plugin, options)?.for_serving());
     // Before an address is printed that nobody would answer at.
     serves(prepared.kind(), &plugin.display)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| CliError::File {
-        what: "runtime",
-        path: "tokio".to_owned(),
-        source,
-    })?;
+    let runtime = crate::commands::event_loop::on_all_processors()?;
     let served = runtime.block_on(async {
         let fail = |source| CliError::File { what: "address", path: args.addr.to_string(), source };
         let listener = TcpListener::bind(args.addr).await.map_err(fail)?;

@@ -99,12 +99,7 @@ async fn start(record: &Record, global: &Global) -> Result<OutsideServer, CliErr
 
 /// Runs `work` on an event loop of its own.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| CliError::File {
-        what: "runtime",
-        path: "tokio".to_owned(),
-        source,
-    })?;
+    let runtime = crate::commands::event_loop::here()?;
     let done = runtime.block_on(async {
         tokio::select! {
             done = work => done,

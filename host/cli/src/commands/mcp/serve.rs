@@ -30,12 +30,7 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         offered.push(host.offer(&crate::named::open(&host, path, global)?, options)?);
     }
     let tools = Toolbox::new(&offered)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| CliError::File {
-        what: "runtime",
-        path: "tokio".to_owned(),
-        source,
-    })?;
+    let runtime = crate::commands::event_loop::on_all_processors()?;
     let (tools, gateway) = runtime.block_on(with_servers(tools, &args.server, global))?;
     printer.note(&format!(
         "serving {} tools over MCP on standard input and output",
