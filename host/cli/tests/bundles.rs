@@ -157,7 +157,9 @@ fn a_bundle_with_anything_changed_is_refused_before_it_runs() {
     fixture.check(&["verify", "x"], 3, &["trust::broken-signature"]);
     fixture.check(&["run", "x"], 3, &["trust::broken-signature"]);
     let log = std::fs::read_to_string(fixture.root.path().join("state/audit.jsonl")).unwrap();
-    assert!(log.contains("trust::broken-signature"), "a refusal is recorded: {log}");
+    for code in ["bundle::changed", "trust::broken-signature"] {
+        assert!(log.contains(code), "a refusal is recorded: {log}");
+    }
 }
 
 #[test]

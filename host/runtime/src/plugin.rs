@@ -6,7 +6,7 @@ use std::path::Path;
 use ringfence_audit::{Decision, Entry, Plugin as LoggedPlugin, Target};
 use ringfence_bundle::archive::{ArchiveError, Sealed};
 use ringfence_bundle::{BundleError, Opened};
-use ringfence_capability::{Diagnostic as _, Origin, Profile};
+use ringfence_capability::{Class, Diagnostic as _, Origin, Profile};
 use ringfence_trust::{Checked, Signed, Signer, Timestamp, TrustError, TrustStore, danger};
 
 use crate::record::Log;
@@ -79,7 +79,20 @@ pub struct Inspected {
 
 /// Opens the plugin at `path` and checks who signed it. A refusal is recorded.
 pub(crate) fn open(path: &Path, trust: &TrustStore, log: &dyn Log) -> Result<Plugin, RunError> {
-    match opened(path)? {
+    let opened = opened(path);
+    if let Err(error) = &opened
+        && error.class() == Class::Refused
+    {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let entry = Entry::new("plugin.refused").at(Target::name(&name)).decided(
+            Decision::Forbid,
+            "bundle",
+            &Origin::BuiltIn,
+            error.code(),
+        );
+        log.append(&[entry])?;
+    }
+    match opened? {
         Opened::Plain(plugin) => Ok(Plugin(ringfence_trust::plain(plugin, trust)?)),
         Opened::Sealed(sealed) => {
             let (digest, display) = (sealed.digest(), sealed.display().to_owned());
