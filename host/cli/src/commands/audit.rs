@@ -239,7 +239,7 @@ impl Place<'_> {
         if let Some(seq) = summary.signed_through {
             let after = summary.last_seq.saturating_sub(seq).saturating_sub(1);
             self.printer.line(&format!(
-                "{checkpoints} signed checkpoints, the last over record {seq}; {after} records after it"
+                "{checkpoints} signed checkpoints, numbered with the records; the last covers up to number {seq}, {after} came after it"
             ));
         }
         if *pruned > 0 {
