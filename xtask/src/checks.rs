@@ -73,7 +73,8 @@ fn run_tests(stages: &mut Stages, workspace: &Workspace) {
     for dir in GUEST_WORKSPACES {
         let why = "natively; the first build compiles the libraries once more for this machine";
         stages.run(dir, why, || {
-            process::run(&mut process::guest_cargo(workspace, dir, &["test", "--quiet"]))
+            let args = ["test", "--quiet", "--workspace"];
+            process::run(&mut process::guest_cargo(workspace, dir, &args))
         });
     }
     stages.run("doc tests", "the examples in the documentation", || {
