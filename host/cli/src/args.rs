@@ -20,7 +20,8 @@ pub(crate) use exec::{
 pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 
 pub(crate) use mcp::{
-    Add, CallTool, Change, Mcp, McpCommand, McpServe, OutsideCommand, Which, Whom,
+    Add, CallTool, Change, ClientKind, Mcp, McpCommand, McpConfig, McpServe, OutsideCommand, Which,
+    Whom,
 };
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};

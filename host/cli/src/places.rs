@@ -47,12 +47,19 @@ fn user_dir(variable: &str, below_home: &str, flag: &str) -> Result<PathBuf, Cli
 
 /// Returns the directory for `ringfence` below what `variable` or `HOME` says.
 fn user_base(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let path = std::env::var_os(name).map(PathBuf::from);
-        path.filter(|path| path.is_absolute())
-    };
-    let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
+    let base = absolute(variable).or_else(|| home().map(|home| home.join(below_home)));
     base.map(|base| base.join("ringfence"))
+}
+
+/// Returns the person's own directory, where it is known.
+pub(crate) fn home() -> Option<PathBuf> {
+    absolute("HOME")
+}
+
+/// Returns the directory that a variable names.
+pub(crate) fn absolute(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
 }
 
 /// Returns the policy files that exist: the machine's, the user's, the workspace's. Where the user's

@@ -1,5 +1,7 @@
 //! `mcp`: one module per subcommand.
 
+mod config;
+mod listen;
 mod outside;
 mod serve;
 
@@ -14,6 +16,7 @@ pub(crate) fn mcp(
     printer: &Printer,
 ) -> Result<u8, CliError> {
     match command {
+        McpCommand::Config(args) => config::config(args, global, printer),
         McpCommand::Serve(args) => serve::serve(args, global, printer),
         McpCommand::Outside(command) => outside::run(command, global, printer),
     }

@@ -131,3 +131,121 @@ fn a_plugin_without_functions_is_refused_before_anything_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn http_listens_at_loopback_and_with_a_token_that_is_the_operators_alone() {
+    let fixture = Fixture::new();
+    let secret = "a-token-that-nobody-guesses";
+    fixture.write("token", secret.as_bytes());
+    fixture.write("short", b"short");
+    let refused = |args: &[&str], why: &str| {
+        let all = [&["mcp", "serve", "add.wasm"], args].concat();
+        let output = fixture.run(&all);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(why), "{args:?}: {said}");
+        assert!(!said.contains(secret), "{said}");
+    };
+    refused(&["--listen=0.0.0.0:0"], "would let other machines in");
+    refused(&["--listen=192.0.2.1:0"], "would let other machines in");
+    refused(&["--listen=0.0.0.0:0", "--allow-remote"], "--token-file");
+    refused(&["--token-file", "token"], "--listen");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        refused(&["--listen", "--token-file", "token"], "others can read the token file");
+        for name in ["token", "short"] {
+            let alone = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(fixture.workspace().join(name), alone).unwrap();
+        }
+        refused(&["--listen", "--token-file", "short"], "holds no token");
+        let any = ["--listen=0.0.0.0:0", "--allow-remote", "--token-file", "token"];
+        refused(&any, "needs `--host-name NAME`");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_call_over_http_needs_the_token_that_was_printed() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let fixture = Fixture::new();
+    let mut command = fixture.command(&["mcp", "serve", "add.wasm", "--listen", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    // One value over several lines.
+    let (mut text, mut said) = (String::new(), Value::Null);
+    while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
+        said = serde_json::from_str(&text).unwrap_or_default();
+    }
+    let at = said["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let at = at.strip_suffix("/mcp").unwrap();
+    let mut params = json!({ "name": "add_add", "arguments": { "a": 2, "b": 3 } });
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let body = request(1, "tools/call", params).to_string();
+    let answer = |token: &str| {
+        let mut stream = std::net::TcpStream::connect(at).unwrap();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {at}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nAccept: */*\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+             Mcp-Method: tools/call\r\nMcp-Name: add_add\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let _ = stream.write_all(head.as_bytes());
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    let token = said["token"].as_str().unwrap();
+    assert!(answer("wrong").starts_with("HTTP/1.1 401 "));
+    let answered = answer(token);
+    assert!(answered.contains("\"structuredContent\":{\"result\":5}"), "{answered}");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_clients_file_gets_the_entry_once_and_keeps_the_rest() {
+    let fixture = Fixture::new();
+    let run = |client: &str, more: &[&str]| {
+        let first = ["mcp", "config", "--client", client, "--file", client];
+        let output = fixture.run(&[&first, more, &["--", "add.wasm", "-p", "read-only"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plugin = fixture.workspace().canonicalize().unwrap().join("add.wasm");
+    for (client, before) in [
+        ("codex", "# mine\nmodel = \"x\"\n"),
+        ("claude", "{\n  \"mcpServers\": { \"other\": { \"command\": \"o\" } }\n}\n"),
+        ("gemini", "{ \"theme\": \"dark\" }\n"),
+        ("vscode", ""),
+        ("opencode", "{}\n"),
+    ] {
+        fixture.write(client, before.as_bytes());
+        let read = || std::fs::read_to_string(fixture.workspace().join(client)).unwrap();
+        let printed = run(client, &[]);
+        assert!(printed.contains(plugin.to_str().unwrap()), "{printed}");
+        assert_eq!(read(), before, "printing writes nothing");
+        let diff = run(client, &["--write"]);
+        let minus = diff.lines().filter(|line| line.starts_with('-')).count();
+        assert!(diff.starts_with("--- ") && diff.contains("\n+"), "{diff}");
+        let after = read();
+        for line in before.lines().filter(|line| line.len() > 4 && minus == 1) {
+            assert!(after.contains(line), "{after}");
+        }
+        assert!(after.contains(plugin.to_str().unwrap()), "{after}");
+        assert_eq!((run(client, &["--write"]), read()), (String::new(), after));
+    }
+    fixture.write("codex", b"not = [toml");
+    let args =
+        ["mcp", "config", "--client", "codex", "--file", "codex", "--write", "--", "add.wasm"];
+    let output = fixture.run(&args);
+    assert_eq!(output.status.code(), Some(2));
+    let left = std::fs::read_to_string(fixture.workspace().join("codex")).unwrap();
+    assert_eq!(left, "not = [toml");
+    let bad = fixture.run(&["mcp", "config", "--client", "codex", "--", "add.wasm", "--nonsense"]);
+    assert_eq!(bad.status.code(), Some(2));
+}

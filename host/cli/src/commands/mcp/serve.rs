@@ -1,4 +1,4 @@
-//! `mcp serve`: offers plugins to a client over standard input and output.
+//! `mcp serve`: offers plugins to a client over standard input and output, or to several over HTTP.
 //!
 //! Standard output carries the protocol and nothing else: what a plugin prints is dropped, and what
 //! ringfence has to say goes to standard error.
@@ -21,6 +21,8 @@ const PIPE_BYTES: usize = 64 * 1024;
 
 /// `ringfence mcp serve`.
 pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    // Before anything is decided or recorded.
+    let web = args.listen.map(|at| super::listen::checked(args, at)).transpose()?;
     let host = places::host(global)?.allocation(Allocation::Pooled);
     let host = host.concurrency(args.concurrency).build()?;
     let mut offered = Vec::new();
@@ -32,25 +34,31 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
     let tools = Toolbox::new(&offered)?;
     let runtime = crate::commands::event_loop::on_all_processors()?;
     let (tools, gateway) = runtime.block_on(with_servers(tools, &args.server, global))?;
-    printer.note(&format!(
-        "serving {} tools over MCP on standard input and output",
-        tools.catalog().tools().len()
-    ));
+    let count = tools.catalog().tools().len();
     let options = ServerOptions {
         concurrency: usize::try_from(args.concurrency).unwrap_or(1),
         may_ask: may_ask(&args.let_ask),
         ..ServerOptions::default()
     };
     let server = Server::new(tools, options);
-    let (input, output, written) = standard(runtime.handle());
-    runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
+    let (served, written) = match web {
+        Some(web) => (runtime.block_on(super::listen::listen(&server, web, count, printer)), None),
+        None => {
+            printer.note(&format!("serving {count} tools over MCP on standard input and output"));
+            let (input, output, written) = standard(runtime.handle());
+            runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
+            (Ok(()), Some(written))
+        }
+    };
     if let Some(gateway) = gateway {
         runtime.block_on(gateway.close());
     }
     // What was answered last is written before the process ends; reading may wait for ever.
-    let _ = written.join();
+    if let Some(written) = written {
+        let _ = written.join();
+    }
     runtime.shutdown_background();
-    Ok(0)
+    served.map(|()| 0)
 }
 
 /// Returns the tools of plugins and the accepted ones of outside servers as one registry.

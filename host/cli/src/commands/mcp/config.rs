@@ -1,0 +1,193 @@
+//! `mcp config`: the entry with which a client starts `mcp serve`, printed or written.
+//!
+//! A client's file is the person's: only the one entry changes, byte by byte all else stays, and a file
+//! that cannot be read as what it should be is left alone.
+
+mod json;
+mod toml;
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use crate::args::{Args, ClientKind, Global, McpConfig};
+use crate::error::CliError;
+use crate::files::{self, Existing, Readers};
+use crate::places;
+use crate::print::Printer;
+
+/// The most bytes of a client's file.
+const FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a client starts.
+struct Entry {
+    command: String,
+    args: Vec<String>,
+}
+
+/// `ringfence mcp config`.
+pub(super) fn config(args: &McpConfig, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if args.name.is_empty() || args.name.len() > 40 || !args.name.chars().all(fits) {
+        let text = format!("`--name {}`: letters, digits, `-` and `_`, at most 40", args.name);
+        return Err(CliError::Usage(text));
+    }
+    let entry = entry(&args.serve)?;
+    let path = match &args.file {
+        Some(path) => path.clone(),
+        None => usual(args.client, global)?,
+    };
+    // Through a link, so that the link stays one.
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
+    let before = match std::fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        _ => {
+            String::from_utf8(places::read(&path, "client's file", FILE_BYTES)?).map_err(|_| {
+                CliError::Usage(format!("the client's file `{}` is not UTF-8 text", path.display()))
+            })?
+        }
+    };
+    let alone = with_entry(args.client, "", &args.name, &entry, &path)?;
+    if !args.write {
+        if printer.is_json() {
+            printer.value(&json!({ "file": path.display().to_string(), "text": alone }));
+        } else {
+            printer.text(&alone);
+            printer
+                .note(&format!("this belongs into `{}`; `--write` puts it there", path.display()));
+        }
+        return Ok(0);
+    }
+    let after = with_entry(args.client, &before, &args.name, &entry, &path)?;
+    let changed = before != after;
+    let display = path.display().to_string();
+    if changed {
+        let diff = TextDiff::from_lines(&before, &after);
+        let shown = diff.unified_diff().header(&display, &display).to_string();
+        if printer.is_json() {
+            printer.note(&format!("the difference:\n{shown}"));
+        } else {
+            printer.text(&shown);
+        }
+        save(&path, &after)?;
+    }
+    if printer.is_json() {
+        printer.value(&json!({ "file": display, "changed": changed }));
+    } else {
+        printer.note(&match changed {
+            true => format!("wrote `{display}`"),
+            false => format!("`{display}` has it already"),
+        });
+    }
+    Ok(0)
+}
+
+/// Returns what a client is to start: this program, with what it would understand.
+fn entry(serve: &[String]) -> Result<Entry, CliError> {
+    let words = ["ringfence", "mcp", "serve"].into_iter().chain(serve.iter().map(String::as_str));
+    let parsed = Args::try_parse_from(words).map_err(CliError::from)?;
+    if let crate::args::Command::Mcp(crate::args::Mcp {
+        command: crate::args::McpCommand::Serve(serve),
+    }) = &parsed.command
+        && serve.listen.is_some()
+    {
+        let text = "a client starts the server and talks to it over standard input and output: leave `--listen` out";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    let fail = |source| CliError::File { what: "program", path: "ringfence".to_owned(), source };
+    let command = std::env::current_exe().map_err(fail)?;
+    let command = command.into_os_string().into_string().map_err(|path| {
+        CliError::Usage(format!("the path of this program, `{}`, is not UTF-8", path.display()))
+    })?;
+    // A client starts servers wherever it likes: what is there now is named from the root.
+    let absolute = |word: &String| match std::fs::canonicalize(word) {
+        Ok(path) if !word.starts_with('-') => path.to_str().map_or(word.clone(), str::to_owned),
+        _ => word.clone(),
+    };
+    let args = ["mcp", "serve"].map(str::to_owned).into_iter().chain(serve.iter().map(absolute));
+    Ok(Entry { command, args: args.collect() })
+}
+
+/// Returns where a client looks for its file.
+fn usual(client: ClientKind, global: &Global) -> Result<PathBuf, CliError> {
+    let home = |below: &str| match places::home() {
+        Some(home) => Ok(home.join(below)),
+        None => Err(CliError::Usage(
+            "`HOME` names no directory; name the client's file with `--file`".to_owned(),
+        )),
+    };
+    match client {
+        ClientKind::Codex => match places::absolute("CODEX_HOME") {
+            Some(dir) => Ok(dir.join("config.toml")),
+            None => home(".codex/config.toml"),
+        },
+        ClientKind::Gemini => home(".gemini/settings.json"),
+        ClientKind::Claude => Ok(global.workspace.join(".mcp.json")),
+        ClientKind::Vscode => Ok(global.workspace.join(".vscode/mcp.json")),
+        ClientKind::Opencode => Ok(global.workspace.join("opencode.json")),
+    }
+}
+
+/// Returns the text of a client's file with the entry in it.
+fn with_entry(
+    client: ClientKind,
+    text: &str,
+    name: &str,
+    entry: &Entry,
+    path: &Path,
+) -> Result<String, CliError> {
+    let Entry { command, args } = entry;
+    let plain = || json!({ "command": command, "args": args });
+    let (key, value): (&str, Value) = match client {
+        ClientKind::Codex => {
+            let done = toml::with_entry(text, name, command, args);
+            return done.map_err(|why| left_alone(path, &why));
+        }
+        ClientKind::Claude | ClientKind::Gemini => ("mcpServers", plain()),
+        ClientKind::Vscode => {
+            ("servers", json!({ "type": "stdio", "command": command, "args": args }))
+        }
+        ClientKind::Opencode => {
+            let all: Vec<&String> = std::iter::once(command).chain(args).collect();
+            ("mcp", json!({ "type": "local", "command": all, "enabled": true }))
+        }
+    };
+    json::with_entry(text, key, name, &value).map_err(|why| left_alone(path, &why))
+}
+
+fn left_alone(path: &Path, why: &str) -> CliError {
+    CliError::Usage(format!(
+        "the client's file `{}` was left as it is: {why}; without `--write` the entry is printed, to be added by hand",
+        path.display()
+    ))
+}
+
+fn save(path: &Path, text: &str) -> Result<(), CliError> {
+    let fail = |source| CliError::Write {
+        what: "client's file",
+        path: path.display().to_string(),
+        source,
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        std::fs::create_dir_all(parent).map_err(fail)?;
+    }
+    // These files hold tokens of other servers: whoever could not read one still cannot.
+    files::write(path, "client's file", text.as_bytes(), readers(path), Existing::Replace)
+}
+
+#[cfg(unix)]
+fn readers(path: &Path) -> Readers {
+    use std::os::unix::fs::PermissionsExt as _;
+    match std::fs::metadata(path) {
+        Ok(found) if found.permissions().mode() & 0o077 == 0 => Readers::Owner,
+        _ => Readers::All,
+    }
+}
+
+#[cfg(not(unix))]
+fn readers(_: &Path) -> Readers {
+    Readers::All
+}
