@@ -69,7 +69,9 @@ const KV: ImportClass = ImportClass::Needs(&[Kind::Kv]);
 const EXEC: ImportClass = ImportClass::Needs(&[Kind::Exec]);
 const STORE: ImportClass = ImportClass::Needs(&[Kind::Config]);
 const BASE: ImportClass = ImportClass::Baseline;
-const LATER: ImportClass = ImportClass::HostInterface;
+const TOOLS: ImportClass = ImportClass::Needs(&[Kind::Tool, Kind::Mcp]);
+const MODEL: ImportClass = ImportClass::Needs(&[Kind::Model]);
+const AGENTS: ImportClass = ImportClass::Needs(&[Kind::Agent]);
 
 /// Package, its versions, interfaces, and what they need.
 const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
@@ -97,7 +99,10 @@ const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
     ("wasi:config", CONFIG, &["store"], STORE),
     ("ringfence:host", OURS, &["log", "progress", "limits"], BASE),
     ("ringfence:host", OURS, &["exec"], EXEC),
-    ("ringfence:host", OURS, &["model", "tools", "agents", "mailbox", "ask-approval"], LATER),
+    ("ringfence:agent", OURS, &["types", "control", "approval"], BASE),
+    ("ringfence:agent", OURS, &["tools"], TOOLS),
+    ("ringfence:agent", OURS, &["model"], MODEL),
+    ("ringfence:agent", OURS, &["mailbox", "agents"], AGENTS),
     ("ringfence:plugin", OURS, &["types"], BASE),
     ("ringfence:research", OURS, &["types"], BASE),
 ];
@@ -196,7 +201,7 @@ mod tests {
             ("ringfence:host/log@0.2.0", newer("0.1.x")),
             ("ringfence:host/exec@0.1.0", EXEC),
             ("ringfence:host/exec@0.2.0", newer("0.1.x")),
-            ("ringfence:host/model@0.1.0", LATER),
+            ("ringfence:agent/model@0.1.0", MODEL),
             ("ringfence:plugin/types@0.1.0", BASE),
             ("ringfence:research/types@0.1.0", BASE),
             ("ringfence:research/provider@0.1.0", ImportClass::Unknown),

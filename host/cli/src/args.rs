@@ -1,5 +1,6 @@
 //! The arguments, with the help a person reads.
 
+mod agents;
 mod bundle;
 mod exec;
 mod mcp;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub(crate) use agents::{Agents, AgentsCommand, AgentsRun};
 pub(crate) use bundle::{
     Keys, KeysCommand, Pack, Protect, Sign, Trust, TrustCommand, TrustLimits, Verify,
 };
@@ -105,6 +107,8 @@ pub(crate) enum Command {
     /// Serve HTTP with a plugin that exports a wasi:http handler
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
+    /// Run agents, each with exactly its grants, within one budget
+    Agents(Agents),
     /// Offer plugins to clients of the Model Context Protocol, and hold outside servers
     Mcp(Mcp),
     /// Show what a plugin is and asks for, without running any of it

@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod agents;
 mod approvals;
 mod attack;
 mod audit;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Run(run) => run::run(&run, global, printer),
         Command::Call(call) => run::call(&call, global, printer),
         Command::Serve(serve) => serve::serve(&serve, global, printer),
+        Command::Agents(args) => agents::agents(&args.command, global, printer),
         Command::Mcp(args) => mcp::mcp(&args.command, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, global, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),

@@ -7,6 +7,7 @@
 //! Start with [`link`] (what gets linked and what is refused), then [`HostState`] (what one run holds).
 #![forbid(unsafe_code)]
 
+pub mod agent;
 mod effect;
 pub mod exec;
 pub mod fs;
@@ -20,6 +21,7 @@ pub mod proxy;
 mod source;
 mod state;
 
+pub use agent::{AgentChild, AgentWorld};
 pub use effect::{Effect, EffectSink, Effects, Moved, NotRecorded, Verdict};
 pub use fs::Blocking;
 pub use host::{Level, Observer};

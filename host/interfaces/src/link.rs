@@ -293,6 +293,9 @@ fn way(kind: Option<Kind>) -> String {
             ("capability = \"config\", names = [\"…\"]", Some("--config NAME=VALUE"))
         }
         Some(Kind::Exec) => ("capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]", None),
+        Some(Kind::Tool) => ("capability = \"tool\", names = [\"PLUGIN\"]", None),
+        Some(Kind::Model) => ("capability = \"model\", names = [\"fast\"]", None),
+        Some(Kind::Agent) => ("capability = \"agent\", names = [\"NAME\"]", None),
         Some(Kind::Clock) => ("capability = \"clock\"", Some("--clock real")),
         Some(Kind::Random) => ("capability = \"random\"", Some("--random real")),
         _ => ("…", Some("--help")),

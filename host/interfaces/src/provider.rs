@@ -10,7 +10,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use crate::fs::{GuardedFilesystem, GuardedFsView as _};
-use crate::{HostState, exec, host, http, kv};
+use crate::{HostState, agent, exec, host, http, kv};
 
 /// Adds one interface to a linker.
 pub(crate) type Add = fn(&mut Linker<HostState>) -> wasmtime::Result<()>;
@@ -104,12 +104,12 @@ const SPECIAL: &[Row] = &[
 
 /// Returns what links `interface` (without its version) of WASI generation `wasi`.
 pub(crate) fn find(interface: &str, wasi: u8) -> Option<Add> {
-    let rows = PLAIN.iter().chain(SPECIAL);
+    let rows = PLAIN.iter().chain(SPECIAL).chain(&agent::LINKS);
     let fits = |row: &&Row| row.0 == interface && (row.1 == wasi || row.1 == 0);
     rows.into_iter().find(fits).map(|row| row.2)
 }
 
 /// Returns the name and WASI generation of everything that can be linked.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, u8)> {
-    PLAIN.iter().chain(SPECIAL).map(|row| (row.0, row.1))
+    PLAIN.iter().chain(SPECIAL).chain(&agent::LINKS).map(|row| (row.0, row.1))
 }

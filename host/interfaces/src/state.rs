@@ -13,6 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::agent::AgentCtx;
 use crate::exec::{ExecCtx, Programs};
 use crate::fs::{Blocking, FsGuard, FsRoots, GuardedFs, GuardedFsView, ProtectedNames};
 use crate::host::HostCtx;
@@ -82,6 +83,7 @@ pub struct HostState {
     pub(crate) config: WasiConfigVariables,
     pub(crate) host: HostCtx,
     pub(crate) exec: ExecCtx,
+    pub(crate) agent: AgentCtx,
     fs: FsGuard,
     pub(crate) kv: KvCtx,
     http_ctx: WasiHttpCtx,
@@ -130,6 +132,7 @@ impl HostState {
                 started: Instant::now(),
             },
             exec,
+            agent: AgentCtx::default(),
             fs,
             kv: setup.kv,
             http_ctx: http_ctx(),

@@ -120,6 +120,25 @@ pub enum RunError {
         /// Why it would not.
         why: String,
     },
+    /// A plugin needs what whoever calls it does not hold.
+    #[error("`{plugin}` needs `{capability}`, which whoever calls it does not hold")]
+    NotWithin {
+        /// The plugin.
+        plugin: String,
+        /// What it needs.
+        capability: String,
+    },
+    /// There is no such agent in the run.
+    #[error("there is no agent `{agent}` in this run")]
+    NoAgent {
+        /// What was asked for.
+        agent: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A plan of agents makes no sense.
+    #[error(transparent)]
+    Supervisor(#[from] ringfence_supervisor::SupervisorError),
     /// The trust that was given is for another plugin.
     #[error("the plugin is not the one that was trusted")]
     NotTrusted {
@@ -159,6 +178,7 @@ impl RunError {
             Self::Output(error) => Some(error),
             Self::Exec(error) => Some(error),
             Self::Outside(error) => Some(&**error),
+            Self::Supervisor(error) => Some(error),
             _ => None,
         }
     }
@@ -175,6 +195,8 @@ impl Diagnostic for RunError {
             Self::NoValue { .. } => "runtime::no-value",
             Self::NotOffered { .. } => "runtime::not-offered",
             Self::Unused { .. } => "runtime::unused",
+            Self::NotWithin { .. } => "runtime::not-within",
+            Self::NoAgent { .. } => "runtime::no-agent",
             Self::NotTrusted { .. } => "runtime::not-trusted",
             Self::NotRecorded { .. } => "runtime::not-recorded",
             _ => self.inner().map_or("runtime::internal", Diagnostic::code),
@@ -186,11 +208,14 @@ impl Diagnostic for RunError {
             Self::Place { .. }
             | Self::Linked { .. }
             | Self::NoFunction { .. }
+            | Self::NoAgent { .. }
             | Self::WrongKind { .. }
             | Self::NoValue { .. }
             | Self::Unused { .. }
             | Self::NotOffered { .. } => Class::BadInput,
-            Self::HoldsState { .. } | Self::NotTrusted { .. } => Class::Refused,
+            Self::HoldsState { .. } | Self::NotTrusted { .. } | Self::NotWithin { .. } => {
+                Class::Refused
+            }
             Self::NotRecorded { .. } => Class::Internal,
             _ => self.inner().map_or(Class::Internal, Diagnostic::class),
         }
@@ -214,6 +239,10 @@ impl Diagnostic for RunError {
                 nearest.map(|name| format!("did you mean `{name}`?"))
             }
             Self::NoFunction { known, .. } => Some(format!("it has `{}`", known.join("`, `"))),
+            Self::NotWithin { capability, .. } => Some(format!(
+                "whoever calls it has to ask for `{capability}` as well, in its own plugin.toml"
+            )),
+            Self::NoAgent { known, .. } => Some(format!("there is `{}`", known.join("`, `"))),
             Self::WrongKind { instead, .. } => Some(format!("use `{instead}`")),
             Self::NoValue { flag, .. } => Some(format!("supply it with `{flag}`")),
             Self::NotOffered { .. } => {

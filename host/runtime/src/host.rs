@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use ringfence_bundle::inspect::{Function, inspect};
 use ringfence_bundle::{Encoding, adapt};
 use ringfence_capability::{
-    Capability, Fidelity, Kind, Limits, Necessity, Origin, Profile, Request,
+    Capability, Fidelity, GrantSet, Kind, Limits, Necessity, Origin, Profile, Request,
 };
 use ringfence_engine::{AotCache, CacheStats, Engine, EngineOptions, Loaded};
 use ringfence_interfaces::fs::FsRoots;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub profile: Profile,
     /// The decision about every request, with its reasons.
     pub verdicts: Verdicts,
+    /// Kinds that the caller of the plugin does not hold and that it can do without.
+    pub cut: Vec<Kind>,
     /// The limits the run gets.
     pub limits: Limits,
     /// What caps the plugin beside the profile, by what is known about who made it.
@@ -94,10 +96,15 @@ impl Host {
         layers.extend(run_layers(cap, &cap_reason, options));
         let policy = Policy::new(options.profile, layers);
         let requests = requests(plugin, options);
-        let verdicts = policy.grant(&requests, &Answers::new(options.approved.clone()));
+        let mut verdicts = policy.grant(&requests, &Answers::new(options.approved.clone()));
+        let cut = match &options.within {
+            Some(within) => attenuate(&mut verdicts, within, plugin)?,
+            None => Vec::new(),
+        };
         Ok(Plan {
             profile: options.profile,
             verdicts,
+            cut,
             limits: self.limits(plugin, options),
             cap: Some(cap),
             cap_reason,
@@ -261,6 +268,32 @@ impl Engines {
     }
 }
 
+/// Cuts what was granted down to what the caller holds, and returns the kinds of what is gone. What the
+/// plugin cannot do without must be left.
+fn attenuate(
+    verdicts: &mut Verdicts,
+    within: &GrantSet,
+    plugin: &Plugin,
+) -> Result<Vec<Kind>, RunError> {
+    let granted = verdicts.granted.attenuate(within);
+    let mut cut = Vec::new();
+    for explained in &verdicts.all {
+        let Request { capability, necessity, .. } = &explained.request;
+        if !verdicts.granted.allows(capability) || granted.allows(capability) {
+            continue;
+        }
+        if *necessity == Necessity::Required {
+            return Err(RunError::NotWithin {
+                plugin: plugin.display.clone(),
+                capability: capability.to_string(),
+            });
+        }
+        cut.push(capability.kind());
+    }
+    verdicts.granted = granted;
+    Ok(cut)
+}
+
 /// Maps the plugin's code, or compiles it.
 fn load(engine: &Engine, plugin: &Plugin) -> Result<Loaded, RunError> {
     if let Some(loaded) = engine.map(&plugin.digest) {
@@ -304,7 +337,8 @@ fn forms(function: &Function) -> impl Iterator<Item = String> {
 
 /// Returns the kinds that were asked for as optional and not given.
 fn without(plan: &Plan) -> Vec<Kind> {
-    plan.verdicts.refused.iter().map(|e| e.request.capability.kind()).collect()
+    let refused = plan.verdicts.refused.iter().map(|e| e.request.capability.kind());
+    refused.chain(plan.cut.iter().copied()).collect()
 }
 
 fn link_plan<'a>(

@@ -35,6 +35,7 @@
 //! Start with [`Host`], then [`Prepared`].
 #![forbid(unsafe_code)]
 
+mod agents;
 pub mod attacked;
 mod builder;
 mod error;
@@ -53,6 +54,10 @@ mod session;
 mod tools;
 mod unused;
 
+pub use agents::{
+    AgentEvent, Crew, CrewDone, CrewError, CrewOptions, CrewPlan, CrewTask, Flow, FlowAsker,
+    FlowRule, Rail, Watcher, supervisor,
+};
 pub use builder::HostBuilder;
 pub use error::RunError;
 pub use exec::{
@@ -83,7 +88,7 @@ pub use ringfence_capability::{
 };
 pub use ringfence_engine::value::CallResult;
 pub use ringfence_engine::{Allocation, CacheStats, Source};
-pub use ringfence_interfaces::{Level, Observer, Sink, Stdin};
+pub use ringfence_interfaces::{Effect, Level, Observer, Sink, Stdin};
 pub use ringfence_mcp as mcp;
 pub use ringfence_policy::{Explanation, Layer, LayerKind, PolicyError, Verdict, Verdicts};
 pub use ringfence_sandbox as sandbox;

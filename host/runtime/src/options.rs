@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use ringfence_capability::{Digest, Grant, Limit, Profile, Request};
-use ringfence_interfaces::{Level, Observer, Sink, Stdin};
+use ringfence_capability::{Digest, Grant, GrantSet, Limit, Profile, Request};
+use ringfence_interfaces::{AgentWorld, Level, Observer, Sink, Stdin};
 use ringfence_policy::Layer;
 
 use crate::NativeOptions;
+use crate::agents::Flow;
 
 /// What the operator says about a run. The default runs under `Offline` and gives nothing extra.
 #[derive(Default)]
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub addresses: Vec<String>,
     /// How native programs the plugin asks for are found, asked about and bounded.
     pub native: NativeOptions,
+    /// What whoever calls the plugin holds: it gets no more than that. Without a caller, nothing is cut.
+    pub within: Option<Arc<GrantSet>>,
     /// Hears what the plugin says; nobody by default.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -68,6 +71,10 @@ pub struct Stdio {
     pub stderr: Box<dyn Sink>,
     /// Who hears this run in place of whoever hears all of them.
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// What answers an agent.
+    pub(crate) world: Option<Arc<dyn AgentWorld>>,
+    /// What holds the effects of all runs of a crew to the flow rule.
+    pub(crate) flow: Option<Arc<Flow>>,
 }
 
 impl Stdio {
@@ -83,7 +90,20 @@ impl Stdio {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
             observer: None,
+            world: None,
+            flow: None,
         }
+    }
+
+    /// Returns the same, for a run that is held to the flow rule, together with all others of `flow`.
+    #[must_use]
+    pub fn in_flow(self, flow: Arc<Flow>) -> Self {
+        Self { flow: Some(flow), ..self }
+    }
+
+    /// Returns the same, for an agent whose questions `world` answers.
+    pub(crate) fn of_agent(self, world: Arc<dyn AgentWorld>, flow: Arc<Flow>) -> Self {
+        Self { world: Some(world), ..self.in_flow(flow) }
     }
 
     /// Returns the same, for a run that `observer` hears in place of that of the options.

@@ -116,6 +116,11 @@ impl Prepared {
         &self.grants
     }
 
+    /// Returns the same, to be held on to.
+    pub(crate) fn shared_grants(&self) -> Arc<GrantSet> {
+        Arc::clone(&self.grants)
+    }
+
     /// Returns where the machine code came from.
     pub fn source(&self) -> Source {
         self.source
@@ -130,8 +135,16 @@ impl Prepared {
     ) -> Result<Running, RunError> {
         let meter = Meter::new(self.limits);
         let log = RunLog::start(&self.identity, Arc::clone(&self.log), what, Arc::clone(&meter))?;
-        let effects: Effects = log.effects();
+        let effects: Effects = match &stdio.flow {
+            Some(flow) => flow.guard(log.effects()),
+            None => log.effects(),
+        };
+        let world = stdio.world.clone();
         let state = HostState::new(self.setup(&log, &effects, stdio, args)?);
+        let state = match world {
+            Some(world) => state.with_agent(world),
+            None => state,
+        };
         let mut store = Store::new(self.engine.wasmtime(), state);
         let bounds = self.engine.bound(&mut store, &meter, HostState::limiter);
         Ok(Running { store, bounds, meter, log })
@@ -190,7 +203,7 @@ fn programs(
 /// Refuses a grant that this version decides about but has no interface for.
 pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), RunError> {
     let why = match capability.kind() {
-        Kind::Model | Kind::Tool | Kind::Agent | Kind::Mcp => "there is no interface for it yet",
+        Kind::Mcp => "there is no interface for it yet",
         Kind::Socket if !is_address(capability) => {
             "a socket is granted to an address, not to a name"
         }
@@ -207,6 +220,9 @@ pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), Ru
         | Kind::Secret
         | Kind::Kv
         | Kind::Exec
+        | Kind::Model
+        | Kind::Tool
+        | Kind::Agent
         | Kind::Clock
         | Kind::Random => return Ok(()),
     };

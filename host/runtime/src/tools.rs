@@ -158,6 +158,12 @@ impl Registry for Toolbox {
     }
 }
 
+/// Returns the schemas of a function's input and output, as clients want them.
+pub(crate) fn schemas(function: &Function) -> (Value, Option<Value>) {
+    let (input, output, _) = shape::schemas(function);
+    (input, output)
+}
+
 /// Returns one page about each plugin: what it says of itself, what it was granted, its functions.
 fn documents(plugins: &[OfferedPlugin]) -> (Vec<Document>, HashMap<String, String>) {
     let (mut listed, mut texts) = (Vec::new(), HashMap::new());
@@ -198,7 +204,7 @@ fn meta(plugin: &OfferedPlugin, function: &Function) -> Option<ToolMeta> {
 
 /// Returns what a tool can do to the world: what its plugin was granted says the least, and what the
 /// author says can only raise it.
-fn hints(grants: &GrantSet, meta: Option<ToolMeta>) -> Hints {
+pub(crate) fn hints(grants: &GrantSet, meta: Option<ToolMeta>) -> Hints {
     let granted: Vec<Kind> = grants.iter().map(|grant| grant.capability.kind()).collect();
     hints_of(&granted, meta.map(|meta| meta.effect))
 }
@@ -242,7 +248,7 @@ impl Observer for Hearing {
 }
 
 /// Writes a plugin's error the way its own words read best: `invalid-input: line 3 …`.
-fn plugin_error(value: &Value) -> String {
+pub(crate) fn plugin_error(value: &Value) -> String {
     let case = value.as_object().filter(|object| object.len() == 1);
     match (value, case.and_then(|object| object.iter().next())) {
         (Value::String(text), _) => text.clone(),

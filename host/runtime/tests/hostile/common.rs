@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringfence::{
-    CallResult, Class, Diagnostic, Host, Level, Limit, Limits, Observer, PluginKind, Profile,
+    CallResult, Class, Diagnostic, Flow, Host, Level, Limit, Limits, Observer, PluginKind, Profile,
     RunError, RunOptions, Sink, Stdio,
 };
 use ringfence_capability::{
@@ -79,6 +79,7 @@ pub(crate) struct Run<'p> {
     stdin: Option<Vec<u8>>,
     place: Option<&'p Place>,
     vouched: bool,
+    flow: Option<Arc<Flow>>,
     options: RunOptions,
 }
 
@@ -104,6 +105,7 @@ impl<'p> Run<'p> {
             stdin: None,
             place: None,
             vouched: true,
+            flow: None,
             options: RunOptions { profile: Profile::Trusted, ..RunOptions::default() },
         }
     }
@@ -168,6 +170,12 @@ impl<'p> Run<'p> {
         self
     }
 
+    /// Runs together with the others of `flow`.
+    pub(crate) fn in_flow(mut self, flow: &Arc<Flow>) -> Self {
+        self.flow = Some(Arc::clone(flow));
+        self
+    }
+
     /// Changes any other option.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut RunOptions)) -> Self {
         change(&mut self.options);
@@ -217,7 +225,10 @@ impl<'p> Run<'p> {
         }
         self.options.observer = Some(heard);
         let prepared = host.prepare(&plugin, self.options)?;
-        let stdio = Stdio::new(self.stdin, stdout, stderr);
+        let mut stdio = Stdio::new(self.stdin, stdout, stderr);
+        if let Some(flow) = self.flow {
+            stdio = stdio.in_flow(flow);
+        }
         if prepared.kind() == PluginKind::Command {
             return Ok(End::Exit(prepared.run(&self.args, stdio).await?.exit_code));
         }

@@ -16,6 +16,7 @@ mod common;
 #[cfg(target_os = "linux")]
 mod exec;
 mod files;
+mod flow;
 mod http;
 mod kinds;
 mod limits;

@@ -1,0 +1,201 @@
+//! Agents as components, run by the built command.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests run the built command on real files"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn agent(name: &str) -> String {
+    repository().join("plugins/agents").join(name).to_string_lossy().into_owned()
+}
+
+/// A workspace with a state of its own.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("ws/src")).unwrap();
+        let place = Self(dir);
+        place.write(
+            "dams.md",
+            "Old dams need care every single year. Rivers carry sand and stones downhill. \
+             Dams hold back water for many towns and many farms.\n",
+        );
+        place.write("src/x.rs", "fn f() {\n    g().unwrap();\n}\n");
+        place
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.0.path().join("ws").join(path), text).unwrap();
+    }
+
+    /// Runs `ringfence` and returns its exit code and what it printed.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
+        command.args(arguments).current_dir(self.0.path().join("ws")).stdin(Stdio::null());
+        command.env_remove("RINGFENCE_LOG").env("HOME", self.0.path().join("home"));
+        command.env("RINGFENCE_STATE_DIR", self.0.path().join("state"));
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");
+        let output = command.env("RINGFENCE_CACHE_DIR", shared).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Runs it with `--json` and returns every line.
+    fn events(&self, arguments: &[&str]) -> (i32, Vec<Value>) {
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        let (code, out, err) = self.run(&all);
+        let lines = out.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines: Vec<Value> = lines.collect();
+        assert!(!lines.is_empty(), "{err}");
+        (code, lines)
+    }
+}
+
+#[test]
+fn an_agent_works_on_a_task_and_cites_the_text_it_read() {
+    let place = Place::new();
+    let (code, out, err) = place.run(&["agents", "run", &agent("summarizer"), "summarise dams.md"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("Old dams need care every single year. [dams.md:1]"), "{out}");
+    assert!(err.contains("1 summarizer: done"), "{err}");
+    let (code, events) =
+        place.events(&["agents", "run", &agent("summarizer"), "summarise dams.md"]);
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!((code, names.first(), names.last()), (0, Some(&"queued"), Some(&"result")));
+    let result = events.last().unwrap();
+    let sentence = &result["outcome"]["structured"]["sentences"][0];
+    let (start, end) = (sentence["start"].as_u64().unwrap(), sentence["end"].as_u64().unwrap());
+    let text = std::fs::read_to_string(place.0.path().join("ws/dams.md")).unwrap();
+    let range = usize::try_from(start).unwrap()..usize::try_from(end).unwrap();
+    assert_eq!(&text[range], sentence["text"].as_str().unwrap());
+}
+
+#[test]
+fn an_agent_splits_a_task_and_its_children_do_the_parts() {
+    let place = Place::new();
+    let (with, review) = (agent("summarizer"), agent("code-reviewer"));
+    let (code, events) = place.events(&[
+        "agents",
+        "run",
+        &agent("triage"),
+        "summarise dams.md; review src; summarise gone.md",
+        "--with",
+        &with,
+        "--with",
+        &review,
+    ]);
+    let result = events.last().unwrap();
+    assert_eq!(code, 0, "{result}");
+    let parts = &result["outcome"]["structured"]["parts"];
+    assert_eq!(parts[1]["value"]["findings"][0]["file"], "src/x.rs");
+    assert_eq!(parts[1]["value"]["findings"][0]["line"], 2);
+    assert!(parts[2]["failure"].as_str().unwrap().contains("names no text"), "{parts}");
+    assert_eq!(result["outcome"]["stop"], "partial");
+    assert_eq!(result["used"]["children"], 4);
+    let child = events.iter().find(|one| one["event"] == "queued" && one["id"] == "1.2").unwrap();
+    assert_eq!(
+        (&child["parent"], &child["agent"]),
+        (&Value::from("1"), &Value::from("code-reviewer"))
+    );
+}
+
+/// Lays out triage with a manifest of its own, so that it holds less.
+fn triage_without(place: &Place, removed: &str) -> String {
+    let dir = place.0.path().join("triage");
+    std::fs::create_dir_all(&dir).unwrap();
+    let from = repository().join("plugins/agents/triage");
+    std::fs::copy(from.join("triage.wasm"), dir.join("triage.wasm")).unwrap();
+    let manifest = std::fs::read_to_string(from.join("plugin.toml")).unwrap();
+    let kept: Vec<_> = manifest.split("\n\n").filter(|part| !part.contains(removed)).collect();
+    assert!(kept.len() < manifest.split("\n\n").count(), "`{removed}` was in it");
+    std::fs::write(dir.join("plugin.toml"), kept.join("\n\n")).unwrap();
+    dir.to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_child_never_gets_what_its_parent_does_not_hold() {
+    let place = Place::new();
+    let with = agent("summarizer");
+    // The same child reads the file when its parent may, as the test before this one shows.
+    let poor = triage_without(&place, "fs.read");
+    let (_, events) = place.events(&["agents", "run", &poor, "summarise dams.md", "--with", &with]);
+    let ended = events.iter().find(|one| one["event"] == "ended" && one["id"] == "1.1").unwrap();
+    let failure = ended["failure"].as_str().unwrap();
+    assert!(failure.contains("denied") && failure.contains("fs.read:workspace"), "{failure}");
+    let result = events.last().unwrap().to_string();
+    assert!(!result.contains("Old dams"), "nothing of the file came through: {result}");
+}
+
+#[test]
+fn an_agent_that_was_not_granted_children_is_not_linked() {
+    let place = Place::new();
+    let lonely = triage_without(&place, "\"agent\"");
+    let (code, _, err) = place.run(&["agents", "run", &lonely, "summarise dams.md"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("ringfence:agent/agents") && err.contains("`agent`"), "{err}");
+}
+
+#[test]
+fn what_an_earlier_run_finished_is_not_done_again() {
+    let place = Place::new();
+    let plan = format!(
+        "agents = [{:?}, {:?}]\n\n[[task]]\nlabel = \"a\"\nagent = \"summarizer\"\ngoal = \"summarise dams.md\"\n\n\
+         [[task]]\nlabel = \"b\"\nagent = \"code-reviewer\"\ngoal = \"review gone\"\n",
+        agent("summarizer"),
+        agent("code-reviewer")
+    );
+    place.write("plan.toml", &plan);
+    let (code, first) = place.events(&["agents", "run", "plan.toml"]);
+    let result = first.last().unwrap();
+    assert_eq!((code, &result["each"][1]["ok"]), (0, &Value::from(false)), "{result}");
+    std::fs::create_dir(place.0.path().join("ws/gone")).unwrap();
+    let transcript = result["transcript"].as_str().unwrap();
+    let (code, second) = place.events(&["agents", "run", "plan.toml", "--resume", transcript]);
+    let started: Vec<_> = second.iter().filter(|one| one["event"] == "queued").collect();
+    assert_eq!((code, started.len()), (0, 1), "{second:?}");
+    assert_eq!(started[0]["label"], "b");
+    assert_eq!(second.last().unwrap()["each"][0], result["each"][0]);
+}
+
+#[test]
+fn a_wrong_plan_is_refused_with_the_reason_before_anything_runs() {
+    let place = Place::new();
+    let agents = format!("agents = [{:?}]\n", agent("summarizer"));
+    let task = "[[task]]\nagent = \"summarizer\"\ngoal = \"x\"\n";
+    for (plan, why) in [
+        (format!("{agents}{task}budgets = 1\n"), "unknown field"),
+        (format!("{agents}[merge]\nstrategy = \"best\"\n{task}"), "no strategy `best`"),
+        (format!("{agents}[merge]\nquorum = 1\n{task}"), "`quorum` means nothing"),
+        (
+            format!("{agents}[merge]\nstrategy = \"quorum\"\nquorum = 2\n{task}"),
+            "larger than the group",
+        ),
+        (format!("{agents}{}", task.replace("summarizer", "nobody")), "no agent `nobody`"),
+        (
+            format!(
+                "{agents}{}{}",
+                task.replace("goal", "label = \"a\"\ngoal"),
+                task.replace("goal", "label = \"a\"\ngoal")
+            ),
+            "two tasks",
+        ),
+    ] {
+        place.write("plan.toml", &plan);
+        let (code, out, err) = place.run(&["agents", "run", "plan.toml"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{plan}: {err}");
+        assert!(err.contains(why), "{why}: {err}");
+    }
+}

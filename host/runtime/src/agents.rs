@@ -1,0 +1,341 @@
+//! Agents at work: each in a store and a task of its own, with exactly its grants, under one supervisor.
+//!
+//! A [`Crew`] is the agents and tools of one run. Invariants: what a child or a tool gets is what it was
+//! granted *and* whoever called it holds; every wait has an end; the end of an agent ends all below it;
+//! what happens is told to a [`Watcher`] in the order in which it happens to each agent.
+//!
+//! Start with [`Host::crew`], then `owner.rs` for the life of one agent and `world.rs` for what it may ask.
+
+mod convert;
+mod event;
+mod flow;
+mod owner;
+mod tools;
+mod world;
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ringfence_capability::GrantSet;
+use ringfence_supervisor::{
+    AggregationConfig, Budget, Cancel, Failure, GroupResult, Item, Mailbox, Member, Merged,
+    OnFailure, Outcome, Purse, Restart, Slots, SupervisorError, run_group,
+};
+use serde_json::Value;
+
+pub use event::{AgentEvent, Rail, Watcher};
+pub use flow::{Flow, FlowAsker, FlowRule};
+pub use ringfence_supervisor as supervisor;
+
+use crate::{Host, Plugin, Prepared, RunError, RunOptions};
+use owner::Start;
+use tools::Tool;
+
+/// How a crew is set up.
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers state what differs from `CrewOptions::new()`"
+)]
+pub struct CrewOptions {
+    /// The agents that may take part. They are known by the names in their manifests.
+    pub agents: Vec<Plugin>,
+    /// The plugins whose functions are tools.
+    pub tools: Vec<Plugin>,
+    /// What the operator says about each of them.
+    pub options: Arc<dyn Fn() -> RunOptions + Send + Sync>,
+    /// How many agents run at once.
+    pub at_once: usize,
+    /// How many more may wait for their turn.
+    pub queue: usize,
+    /// How many messages an agent's mailbox holds.
+    pub mailbox: NonZeroUsize,
+    /// How long an agent that is to end has for it.
+    pub grace: Duration,
+    /// Whether agents that fail are tried again.
+    pub restart: Restart,
+    /// Who is told what happens.
+    pub watcher: Arc<dyn Watcher>,
+    /// What happens when something is to be changed after the network was read.
+    pub flow: FlowRule,
+}
+
+impl CrewOptions {
+    /// Returns the defaults, without any plugin.
+    pub fn new(watcher: Arc<dyn Watcher>) -> Self {
+        Self {
+            agents: Vec::new(),
+            tools: Vec::new(),
+            options: Arc::new(RunOptions::default),
+            at_once: 8,
+            queue: 1_024,
+            mailbox: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+            grace: Duration::from_secs(2),
+            restart: Restart::default(),
+            watcher,
+            flow: FlowRule::Ask(None),
+        }
+    }
+}
+
+/// One task of a plan.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a plan states every part")]
+pub struct CrewTask {
+    /// What results call it; unique in the plan.
+    pub label: String,
+    /// The agent, by name.
+    pub agent: String,
+    /// The goal in words.
+    pub goal: String,
+    /// What belongs to it.
+    pub input: Value,
+    /// What it may use, at most what the plan has left.
+    pub budget: Budget,
+}
+
+/// Tasks that are worked on side by side, and how their outcomes become one.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a plan states every part")]
+pub struct CrewPlan {
+    /// The tasks, in the order in which their outcomes count.
+    pub tasks: Vec<CrewTask>,
+    /// How outcomes become one.
+    pub config: AggregationConfig,
+    /// What happens to the others when one fails.
+    pub on_failure: OnFailure,
+    /// What all of them together may use.
+    pub budget: Budget,
+    /// Outcomes of an earlier run, by label: those tasks are not done again.
+    pub done: BTreeMap<String, Outcome>,
+}
+
+/// What came of a plan.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CrewDone {
+    /// The outcome of all, or why there is none.
+    pub merged: Result<Outcome, CrewError>,
+    /// How many stand behind it.
+    pub agreed: usize,
+    /// What came of each task, in the order of the plan.
+    pub each: Vec<(String, Result<Outcome, Failure>)>,
+    /// What was used, by what is counted.
+    pub used: BTreeMap<&'static str, u64>,
+}
+
+/// Why a plan has no outcome.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrewError {
+    /// The outcomes do not make one.
+    #[error(transparent)]
+    Merge(#[from] SupervisorError),
+    /// The agent that was to make one of them failed.
+    #[error("the reducer failed: {0}")]
+    Reducer(Failure),
+}
+
+/// Agents and tools that work together in one run.
+pub struct Crew(pub(crate) Arc<Shared>);
+
+/// What all agents of a run share.
+pub(crate) struct Shared {
+    host: Host,
+    agents: BTreeMap<String, Arc<Plugin>>,
+    tools: Vec<Tool>,
+    options: Arc<dyn Fn() -> RunOptions + Send + Sync>,
+    slots: Slots,
+    queue: usize,
+    mailbox: NonZeroUsize,
+    grace: Duration,
+    restart: Restart,
+    watcher: Arc<dyn Watcher>,
+    flow: Arc<Flow>,
+    ready: Mutex<Vec<Ready>>,
+    live: Mutex<HashMap<String, Live>>,
+}
+
+/// A plugin prepared for a caller with these grants.
+struct Ready {
+    name: String,
+    within: Option<Arc<GrantSet>>,
+    prepared: Arc<Prepared>,
+}
+
+/// The most prepared plugins that are kept: each is a linked component and its grants.
+const READY: usize = 256;
+
+/// An agent that can be written to.
+struct Live {
+    parent: Option<String>,
+    mailbox: Arc<Mailbox<ringfence_interfaces::agent::wit::mailbox::Message>>,
+}
+
+impl Host {
+    /// Sets up agents and tools that work together. Nothing of them runs.
+    ///
+    /// # Errors
+    /// When one is no agent or no tool, two have one name, or what is granted to a tool cannot be told.
+    pub fn crew(&self, options: CrewOptions) -> Result<Crew, RunError> {
+        let mut agents = BTreeMap::new();
+        for plugin in options.agents {
+            owner::is_agent(&plugin)?;
+            let name = plugin.manifest.name.clone();
+            if agents.insert(name.clone(), Arc::new(plugin)).is_some() {
+                let why = "an agent of this name was given already".to_owned();
+                return Err(RunError::Unused { what: name, why });
+            }
+        }
+        let plugins: Vec<_> = options.tools.into_iter().map(Arc::new).collect();
+        let tools = tools::all(self, &plugins, &*options.options)?;
+        Ok(Crew(Arc::new(Shared {
+            host: self.clone(),
+            agents,
+            tools,
+            options: options.options,
+            slots: Slots::new(options.at_once, options.queue),
+            queue: options.queue,
+            mailbox: options.mailbox,
+            grace: options.grace,
+            restart: options.restart,
+            watcher: options.watcher,
+            flow: Arc::new(Flow::new(options.flow)),
+            ready: Mutex::default(),
+            live: Mutex::default(),
+        })))
+    }
+}
+
+impl Crew {
+    /// Returns the names of the agents.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.0.agents.keys().map(String::as_str)
+    }
+
+    /// Runs a plan to its end.
+    ///
+    /// # Errors
+    /// When the plan makes no sense, or an agent it names cannot run with what it would be granted.
+    /// Nothing was run then.
+    ///
+    /// # Cancellation
+    /// Dropping the future ends every agent.
+    pub async fn run(&self, plan: CrewPlan, cancel: &Cancel) -> Result<CrewDone, RunError> {
+        let purse = Purse::new(plan.budget);
+        for task in &plan.tasks {
+            self.0.agent(&task.agent, None).await?;
+        }
+        let mut done = plan.done;
+        let members = plan.tasks.iter().enumerate().map(|(place, task)| {
+            let earlier = done.remove(&task.label);
+            let (shared, purse) = (Arc::clone(&self.0), Arc::clone(&purse));
+            let start = Start {
+                id: (place + 1).to_string(),
+                parent: None,
+                label: task.label.clone(),
+                agent: task.agent.clone(),
+                goal: task.goal.clone(),
+                input: task.input.clone(),
+                within: None,
+            };
+            let budget = task.budget;
+            Member::new(task.label.clone(), move |node| async move {
+                if let Some(outcome) = earlier {
+                    return Ok(outcome);
+                }
+                shared.begin(start, &budget, &purse, node)?.await
+            })
+        });
+        let members: Vec<_> = members.collect();
+        let at_once = members.len();
+        let group = run_group(members, &plan.config, plan.on_failure, at_once, cancel).await;
+        let group = group.map_err(RunError::Supervisor)?;
+        Ok(self.finish(group, &purse, &plan.tasks, cancel).await)
+    }
+
+    async fn finish(
+        &self,
+        group: GroupResult,
+        purse: &Arc<Purse>,
+        tasks: &[CrewTask],
+        cancel: &Cancel,
+    ) -> CrewDone {
+        let budget = purse.left();
+        let (merged, agreed) = match group.merged {
+            Ok(Merged::Outcome { outcome, agreed }) => (Ok(*outcome), agreed),
+            Ok(Merged::Reduce { agent, input }) => {
+                let goals: Vec<_> = tasks.iter().map(|task| task.goal.as_str()).collect();
+                let start = Start {
+                    id: (tasks.len() + 1).to_string(),
+                    parent: None,
+                    label: "reduce".to_owned(),
+                    agent,
+                    goal: goals.join("\n"),
+                    input,
+                    within: None,
+                };
+                let begun = self.0.begin(start, &budget, purse, cancel.child());
+                let reduced = match begun {
+                    Ok(running) => running.await,
+                    Err(failure) => Err(failure),
+                };
+                let succeeded = group.each.iter().filter(|(_, done)| done.is_ok()).count();
+                (reduced.map_err(CrewError::Reducer), succeeded)
+            }
+            Err(error) => (Err(error.into()), 0),
+        };
+        let counted = [Item::ModelCalls, Item::ToolCalls, Item::OutputTokens, Item::Children];
+        let used = counted.map(|item| (item.name(), purse.used(item))).into_iter().collect();
+        CrewDone { merged, agreed, each: group.each, used }
+    }
+}
+
+impl Shared {
+    /// Returns the agent called `name`, ready for a caller that holds `within`.
+    async fn agent(
+        self: &Arc<Self>,
+        name: &str,
+        within: Option<Arc<GrantSet>>,
+    ) -> Result<Arc<Prepared>, RunError> {
+        let plugin = self.agents.get(name).cloned();
+        let plugin = plugin.ok_or_else(|| RunError::NoAgent {
+            agent: name.to_owned(),
+            known: self.agents.keys().cloned().collect(),
+        })?;
+        self.prepared(plugin, within).await
+    }
+
+    /// Returns `plugin`, ready for a caller that holds `within`.
+    async fn prepared(
+        self: &Arc<Self>,
+        plugin: Arc<Plugin>,
+        within: Option<Arc<GrantSet>>,
+    ) -> Result<Arc<Prepared>, RunError> {
+        let name = plugin.manifest.name.clone();
+        let fits = |ready: &&Ready| ready.name == name && ready.within == within;
+        {
+            let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(found) = ready.iter().find(fits) {
+                return Ok(Arc::clone(&found.prepared));
+            }
+        }
+        let (shared, holds) = (Arc::clone(self), within.clone());
+        // Compiling takes long: on a thread that may.
+        let prepared = tokio::task::spawn_blocking(move || {
+            let options = RunOptions { within: holds, ..(shared.options)() };
+            shared.host.prepare(&plugin, options)
+        });
+        let prepared = prepared
+            .await
+            .map_err(|_| RunError::NoAgent { agent: name.clone(), known: Vec::new() })?;
+        let prepared = Arc::new(prepared?.for_serving());
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.len() == READY {
+            ready.remove(0);
+        }
+        ready.push(Ready { name, within, prepared: Arc::clone(&prepared) });
+        Ok(prepared)
+    }
+}

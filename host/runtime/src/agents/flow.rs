@@ -1,0 +1,163 @@
+//! The flow rule: once a run has read from the network, what it changes outside itself needs a person.
+//!
+//! Whatever comes from the network may have been written to steer an agent. From the first request on,
+//! every write to a file, every request that can change something, every socket and every native program
+//! of *any* agent or tool of the same run is asked about, also where the profile allows it. The rule sits
+//! where effects are recorded: what cannot be recorded does not happen, and neither does what is refused
+//! here. It can be switched off by whoever sets up the host, and by nothing an agent can reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ringfence_capability::Kind;
+use ringfence_interfaces::{Effect, EffectSink, Effects, NotRecorded, Verdict};
+
+/// Asks a person whether this may be done although the run has read from the network. Blocks.
+pub type FlowAsker = Arc<dyn Fn(&Effect) -> bool + Send + Sync>;
+
+/// What happens when something is to be changed after the network was read.
+#[derive(Clone)]
+#[expect(clippy::exhaustive_enums, reason = "a host must choose one")]
+pub enum FlowRule {
+    /// A person is asked; without anyone to ask it is refused.
+    Ask(Option<FlowAsker>),
+    /// Nothing. Only for a host whose operator says so.
+    Off,
+}
+
+/// What the runs that share it have read: those of a crew do, and others that [`Stdio::in_flow`] ties
+/// together.
+///
+/// [`Stdio::in_flow`]: crate::Stdio::in_flow
+pub struct Flow {
+    rule: FlowRule,
+    tainted: AtomicBool,
+}
+
+impl Flow {
+    /// Returns one that has read nothing.
+    pub fn new(rule: FlowRule) -> Self {
+        Self { rule, tainted: AtomicBool::new(false) }
+    }
+
+    /// Tells whether the run has read from the network.
+    pub fn is_tainted(&self) -> bool {
+        self.tainted.load(Ordering::SeqCst)
+    }
+
+    /// Returns a sink that holds effects to the rule before `inner` records them.
+    pub(crate) fn guard(self: &Arc<Self>, inner: Effects) -> Effects {
+        Arc::new(Guarded { flow: Arc::clone(self), inner })
+    }
+}
+
+/// What a refusal by the rule says.
+const WHY: &str = "the run has read from the network, and nobody approved this change";
+
+struct Guarded {
+    flow: Arc<Flow>,
+    inner: Effects,
+}
+
+/// Tells whether an effect changes something outside the run.
+fn changes(effect: &Effect) -> bool {
+    matches!(effect.kind, Kind::FsWrite | Kind::Exec | Kind::Socket)
+        || (effect.kind == Kind::HttpWrite && writes(&effect.operation))
+}
+
+/// Tells whether a request can change something; one that only reads may be sent under a grant to write.
+fn writes(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Tells whether an effect lets in what others wrote.
+fn reads_network(effect: &Effect) -> bool {
+    matches!(effect.kind, Kind::HttpRead | Kind::HttpWrite | Kind::Socket | Kind::Mcp)
+}
+
+impl EffectSink for Guarded {
+    fn record(&self, effect: Effect) -> Result<(), NotRecorded> {
+        // The end of something that was let through is no new effect.
+        if effect.verdict != Verdict::Done || effect.moved.is_some() {
+            return self.inner.record(effect);
+        }
+        if let FlowRule::Ask(asker) = &self.flow.rule
+            && self.flow.is_tainted()
+            && changes(&effect)
+            && !asker.as_ref().is_some_and(|ask| ask(&effect))
+        {
+            let refused = Effect::refused(effect.kind, effect.operation, effect.target, WHY);
+            // It is refused whether or not that could be recorded.
+            let _ = self.inner.record(refused);
+            return Err(NotRecorded::new());
+        }
+        if reads_network(&effect) {
+            // From the request on: what is sent next may answer to what this one brings.
+            self.flow.tainted.store(true, Ordering::SeqCst);
+        }
+        self.inner.record(effect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Effect>>);
+
+    impl EffectSink for Kept {
+        fn record(&self, effect: Effect) -> Result<(), NotRecorded> {
+            self.0.lock().unwrap().push(effect);
+            Ok(())
+        }
+    }
+
+    fn done(kind: Kind, operation: &str) -> Effect {
+        Effect::done(kind, operation, "x")
+    }
+
+    /// Returns whether each effect is let through, one after the other.
+    fn check(rule: FlowRule, effects: &[(Kind, &str)]) -> Vec<bool> {
+        let flow = Arc::new(Flow::new(rule));
+        // Two sinks of one run: what one reads counts for the other.
+        let kept = Arc::new(Kept::default());
+        let sinks = [flow.guard(Arc::clone(&kept) as Effects), flow.guard(kept.clone())];
+        let outcome = |(n, (kind, operation)): (usize, &(Kind, &str))| {
+            sinks[n % 2].record(done(*kind, operation)).is_ok()
+        };
+        let passed = effects.iter().enumerate().map(outcome).collect();
+        assert_eq!(kept.0.lock().unwrap().len(), effects.len(), "refusals are recorded too");
+        passed
+    }
+
+    const INJECTED: [(Kind, &str); 8] = [
+        (Kind::FsWrite, "create"),
+        (Kind::HttpRead, "GET"),
+        (Kind::FsWrite, "create"),
+        (Kind::Exec, "run"),
+        (Kind::HttpWrite, "POST"),
+        (Kind::HttpWrite, "GET"),
+        (Kind::Socket, "connect"),
+        (Kind::FsRead, "open"),
+    ];
+
+    #[test]
+    fn after_the_network_was_read_every_change_needs_a_person() {
+        let refused = [true, true, false, false, false, true, false, true];
+        assert_eq!(check(FlowRule::Ask(None), &INJECTED), refused);
+        let no: FlowAsker = Arc::new(|_| false);
+        assert_eq!(check(FlowRule::Ask(Some(no)), &INJECTED), refused);
+        let yes: FlowAsker = Arc::new(|_| true);
+        assert_eq!(check(FlowRule::Ask(Some(yes)), &INJECTED), [true; 8]);
+    }
+
+    #[test]
+    fn with_the_rule_off_the_same_changes_are_made() {
+        assert_eq!(check(FlowRule::Off, &INJECTED), [true; 8]);
+    }
+}
