@@ -60,7 +60,7 @@ impl Review {
             if left == 0 {
                 if let Some(name) = text.strip_prefix("+++ ") {
                     let name = name.split('\t').next().unwrap_or(name);
-                    file = name.strip_prefix("b/").unwrap_or(name).to_owned();
+                    name.strip_prefix("b/").unwrap_or(name).clone_into(&mut file);
                     self.files += 1;
                 } else if let Some((start, count)) = hunk(text) {
                     (line, left) = (start, count);

@@ -77,7 +77,7 @@ pub(crate) fn of(sources: &[Source], most: usize) -> Summary {
         }
         chosen.push(one);
     }
-    chosen.sort_by(|a, b| (a.0, a.1.start).cmp(&(b.0, b.1.start)));
+    chosen.sort_by_key(|one| (one.0, one.1.start));
     let held: BTreeSet<&String> = chosen.iter().flat_map(|one| &one.2).collect();
     let covered = top.iter().filter(|word| held.contains(word)).count();
     let share = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));

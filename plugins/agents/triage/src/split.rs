@@ -18,17 +18,16 @@ pub(crate) struct Piece {
 
 /// Returns the parts: those of the input, or else those the goal consists of.
 pub(crate) fn split(goal: &str, input: &Value) -> Result<Vec<Piece>, String> {
-    let pieces: Vec<Piece> = match input.get("parts").and_then(Value::as_array) {
-        Some(parts) => parts.iter().map(stated).collect::<Result<_, _>>()?,
-        None => {
-            let parts = goal.split(['\n', ';']).map(str::trim).filter(|part| !part.is_empty());
-            let piece = |part: &str| Piece {
-                agent: fits(part).to_owned(),
-                goal: part.to_owned(),
-                input: Value::Null,
-            };
-            parts.map(piece).collect()
-        }
+    let pieces: Vec<Piece> = if let Some(parts) = input.get("parts").and_then(Value::as_array) {
+        parts.iter().map(stated).collect::<Result<_, _>>()?
+    } else {
+        let parts = goal.split(['\n', ';']).map(str::trim).filter(|part| !part.is_empty());
+        let piece = |part: &str| Piece {
+            agent: fits(part).to_owned(),
+            goal: part.to_owned(),
+            input: Value::Null,
+        };
+        parts.map(piece).collect()
     };
     match pieces.len() {
         0 => Err("there is nothing to do in it".to_owned()),
