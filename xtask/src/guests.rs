@@ -54,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<(), Fai
     let described: Result<Vec<_>, _> =
         copies.into_iter().map(|copy| describe(workspace, copy)).collect();
     place(&described?, "plugins")?;
+    place(&beside_program(workspace)?, "steps beside the program")?;
     let why = "one small program for each misdeed; about a minute at first";
     match selection {
         Selection::Plugins => Ok(()),
@@ -191,6 +192,23 @@ fn plugin_copies(workspace: &Workspace) -> Result<Vec<Copy>, Failure> {
     }
     if copies.is_empty() {
         return Err(Failure::new("there is no `plugin.toml` under `plugins/`"));
+    }
+    Ok(copies)
+}
+
+/// Returns what puts the research steps where the built program looks for them: into `steps`, beside it.
+fn beside_program(workspace: &Workspace) -> Result<Vec<Copy>, Failure> {
+    let (steps, beside) = (workspace.path("plugins/steps"), workspace.target().join("debug/steps"));
+    let mut copies = Vec::new();
+    for copy in plugin_copies(workspace)? {
+        let Some(dir) = copy.to.parent().filter(|dir| dir.parent() == Some(&*steps)) else {
+            continue;
+        };
+        let to = beside.join(dir.file_name().unwrap_or_default());
+        for from in [copy.to.clone(), dir.join("plugin.toml")] {
+            let to = to.join(from.file_name().unwrap_or_default());
+            copies.push(Copy { from, to });
+        }
     }
     Ok(copies)
 }

@@ -6,6 +6,7 @@ mod exec;
 mod mcp;
 #[cfg(feature = "oci")]
 mod oci;
+mod research;
 mod store;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) use mcp::{
 };
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};
+pub(crate) use research::{Research, ResearchCheck, ResearchCommand, ResearchRun, StepArgs};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     Agents(Agents),
     /// Offer plugins to clients of the Model Context Protocol, and hold outside servers
     Mcp(Mcp),
+    /// Answer a question from documents, every sentence cited
+    #[command(after_help = research::RESEARCH_EXAMPLES)]
+    Research(Box<Research>),
     /// Show what a plugin is and asks for, without running any of it
     Inspect(Inspect),
     /// Show what a plugin would be granted under a profile, and the rule behind each decision

@@ -18,6 +18,7 @@ mod pack;
 mod policy;
 #[cfg(feature = "oci")]
 mod registry;
+mod research;
 mod run;
 mod serve;
 mod sign;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Serve(serve) => serve::serve(&serve, global, printer),
         Command::Agents(args) => agents::agents(&args.command, global, printer),
         Command::Mcp(args) => mcp::mcp(&args.command, global, printer),
+        Command::Research(args) => research::research(&args, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, global, printer),
         Command::Explain(explain) => explain::explain(&explain, global, printer),
         Command::Pack(pack) => pack::pack(&pack, printer),

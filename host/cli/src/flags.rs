@@ -132,13 +132,24 @@ fn directory(text: &str, workspace: &Path) -> Result<Capability, CliError> {
         std::fs::canonicalize(path).map_err(fail)
     };
     let (path, workspace) = (real(Path::new(host), "directory")?, real(workspace, "workspace")?);
-    let utf8 = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(usage);
-    let scope = match path.strip_prefix(&workspace) {
-        Ok(rest) if rest.as_os_str().is_empty() => PathScope::workspace(".", guest)?,
-        Ok(rest) => PathScope::workspace(&utf8(rest)?, guest)?,
-        Err(_) => PathScope::elsewhere(&utf8(&path)?, guest)?,
-    };
+    let scope = scope(&path, &workspace, guest)?.ok_or_else(usage)?;
     Ok(if writable { Capability::FsWrite(scope) } else { Capability::FsRead(scope) })
+}
+
+/// Returns the scope of a real path, in the workspace where it lies there; nothing when its name is not
+/// UTF-8.
+pub(crate) fn scope(
+    path: &Path,
+    workspace: &Path,
+    guest: &str,
+) -> Result<Option<PathScope>, CliError> {
+    let inside = path.strip_prefix(workspace).ok();
+    let Some(text) = inside.unwrap_or(path).to_str() else { return Ok(None) };
+    Ok(Some(match inside {
+        Some(_) if text.is_empty() => PathScope::workspace(".", guest)?,
+        Some(_) => PathScope::workspace(text, guest)?,
+        None => PathScope::elsewhere(text, guest)?,
+    }))
 }
 
 fn http(text: &str, methods: MethodClass) -> Result<Capability, CliError> {

@@ -72,7 +72,6 @@ impl Printer {
     }
 
     /// Shows how far something is, in place of what was shown before; nothing where nobody watches.
-    #[cfg(feature = "oci")]
     pub(crate) fn progress(&self, text: &str) {
         if !self.json && std::io::stderr().is_terminal() {
             let mut err = anstream::stderr().lock();

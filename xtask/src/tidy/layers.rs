@@ -8,7 +8,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 /// Every room with its layer; a room may use only lower layers.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 15] = [
     ("ringfence-capability", 0),
     ("ringfence-bundle", 1),
     ("ringfence-policy", 1),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, u8); 14] = [
     ("ringfence-interfaces", 4),
     ("ringfence-supervisor", 5),
     ("ringfence-mcp", 5),
+    ("ringfence-research", 5),
     ("ringfence", 6),
     ("ringfence-cli", 7),
 ];

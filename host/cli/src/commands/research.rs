@@ -1,0 +1,154 @@
+//! `research`: a cited report from documents, and its checker.
+
+mod steps;
+
+use std::path::Path;
+
+use ringfence::research::{self, Options, Report, StepKind, TrustList, Watch};
+
+use crate::args::{Global, Research, ResearchCheck, ResearchCommand, ResearchRun};
+use crate::error::CliError;
+use crate::files::{self, Existing, Readers};
+use crate::places;
+use crate::print::{Printer, visible};
+
+/// The largest report that is checked.
+const REPORT_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest list of ratings.
+const LIST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// `ringfence research`.
+pub(crate) fn research(
+    args: &Research,
+    global: &Global,
+    printer: &Printer,
+) -> Result<u8, CliError> {
+    match &args.command {
+        Some(ResearchCommand::Check(args)) => check(args, global, printer),
+        None => report(&args.run, global, printer),
+    }
+}
+
+fn report(args: &ResearchRun, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let missing = || CliError::Usage("a question and `--from DIR` are needed".to_owned());
+    let question = args.question.as_deref().ok_or_else(missing)?;
+    let from = args.from.as_deref().ok_or_else(missing)?;
+    let options = options(args)?;
+    let steps = steps::all(args, from, global)?;
+    let runtime = runtime()?;
+    let watch = Progress { printer };
+    let started = steps.start();
+    let done = runtime.block_on(research::run(&started, question, &options, &watch));
+    watch.over();
+    let report = done.map_err(|error| CliError::Room(Box::new(error)))?;
+    let text = if printer.is_json() { json(&report)? } else { research::markdown(&report) };
+    match &args.out {
+        Some(path) => {
+            files::write(path, "report", text.as_bytes(), Readers::All, Existing::Replace)?;
+            let (sentences, sources) = (report.statements.len(), report.sources.len());
+            let path = path.display();
+            printer.note(&format!("{sentences} sentences from {sources} sources, in `{path}`"));
+        }
+        None if printer.is_json() => printer.line(text.trim_end()),
+        None => text.lines().for_each(|line| printer.text(line)),
+    }
+    Ok(0)
+}
+
+/// Returns what the steps run on: one after the other, on this thread.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let what = "runtime";
+    runtime.map_err(|source| CliError::File { what, path: "tokio".to_owned(), source })
+}
+
+fn options(args: &ResearchRun) -> Result<Options, CliError> {
+    let lists = args.trust_list.iter().map(|text| list(text)).collect::<Result<_, _>>()?;
+    Ok(Options {
+        strategy: args.strategy.into(),
+        depth: args.depth,
+        breadth: args.breadth,
+        budget: args.budget,
+        sentences: args.sentences,
+        lists,
+        today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+    })
+}
+
+/// Reads `FILE` or `FILE=YYYY-MM-DD`.
+fn list(text: &str) -> Result<TrustList, CliError> {
+    let (path, as_of) = match text.rsplit_once('=') {
+        Some((path, date)) if date.parse::<jiff::civil::Date>().is_ok() => (path, Some(date)),
+        _ => (text, None),
+    };
+    let bytes = places::read(Path::new(path), "trust list", LIST_BYTES)?;
+    let csv = String::from_utf8(bytes)
+        .map_err(|_| CliError::Usage(format!("the trust list `{path}` is not UTF-8 text")))?;
+    let name = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    Ok(TrustList {
+        name: name.unwrap_or_else(|| path.to_owned()),
+        csv,
+        as_of: as_of.map(str::to_owned),
+    })
+}
+
+fn check(args: &ResearchCheck, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+    let bytes = places::read(&args.report, "report", REPORT_BYTES)?;
+    let report: Report = crate::json::read(&bytes)
+        .and_then(serde_json::from_value)
+        .map_err(|error| CliError::Room(Box::new(research::ResearchError::unreadable(&error))))?;
+    let steps = steps::one(StepKind::Synthesise, &args.steps, global)?;
+    let runtime = runtime()?;
+    let started = steps.start();
+    let checked = runtime.block_on(research::check(&started, &report));
+    let checked = checked.map_err(|error| CliError::Room(Box::new(error)))?;
+    let passed = checked.findings.is_empty();
+    if printer.is_json() {
+        let finding =
+            |f: &research::Finding| serde_json::json!({ "place": f.place, "fault": f.fault });
+        printer.value(&serde_json::json!({
+            "ok": passed,
+            "sentences": checked.statements,
+            "citations": checked.citations,
+            "verbatim": checked.verbatim,
+            "findings": checked.findings.iter().map(finding).collect::<Vec<_>>(),
+        }));
+    } else {
+        for finding in &checked.findings {
+            printer.line(&visible(&finding.to_string()));
+        }
+        printer.line(&format!(
+            "{}: {} sentences, {} citations that resolve, {} sentences word for word",
+            if passed { "passed" } else { "failed" },
+            checked.statements,
+            checked.citations,
+            checked.verbatim
+        ));
+    }
+    Ok(u8::from(!passed))
+}
+
+fn json(report: &Report) -> Result<String, CliError> {
+    let text = serde_json::to_string_pretty(report);
+    let text = text.map_err(|error| CliError::Output(error.into()))?;
+    // What steers a terminal is written as escapes, which JSON readers undo.
+    Ok(crate::print::inert(&text) + "\n")
+}
+
+/// Shows which step runs, and how far it is.
+struct Progress<'p> {
+    printer: &'p Printer,
+}
+
+impl Progress<'_> {
+    fn over(&self) {
+        self.printer.progress("");
+    }
+}
+
+impl Watch for Progress<'_> {
+    fn progress(&self, step: StepKind, done: usize, total: usize) {
+        tracing::info!(step = step.name(), done, total, "research");
+        self.printer.progress(&format!("{step} {done}/{total}"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Finds the plugins that are steps, and prepares each with what it alone is granted.
+
+use std::path::{Path, PathBuf};
+
+use ringfence::research::StepKind;
+use ringfence::{Host, Plugin, Profile, ResearchSteps, RunOptions};
+use ringfence_capability::{Capability, Grant, Limit, Origin, PathScope, Request};
+
+use crate::args::{Global, ResearchRun, StepArgs};
+use crate::error::CliError;
+use crate::{named, places};
+
+/// The folder beside the program, and below its `share`, that the steps are in.
+const BESIDE: [&str; 2] = ["steps", "../share/ringfence/steps"];
+
+/// What a step gets at most: a large corpus is read and judged as a whole.
+const LIMITS: [(Limit, u64); 5] = [
+    (Limit::WallTime, 10 * 60 * 1000),
+    (Limit::CpuTime, 10 * 60 * 1000),
+    (Limit::Memory, 2 << 30),
+    (Limit::Output, 256 << 20),
+    (Limit::HostCallBytes, 512 << 20),
+];
+
+/// Returns every step, of which the provider alone is granted the directory.
+pub(super) fn all(
+    args: &ResearchRun,
+    from: &Path,
+    global: &Global,
+) -> Result<ResearchSteps, CliError> {
+    let host = places::host(global)?.build()?;
+    let mut steps = ResearchSteps::new();
+    for step in StepKind::ALL {
+        let options = match step {
+            StepKind::Provider => reading(from, global)?,
+            _ => nothing(),
+        };
+        add(&mut steps, &host, step, options, &args.steps, global)?;
+    }
+    Ok(steps)
+}
+
+/// Returns one step, which is granted nothing.
+pub(super) fn one(
+    step: StepKind,
+    args: &StepArgs,
+    global: &Global,
+) -> Result<ResearchSteps, CliError> {
+    let host = places::host(global)?.build()?;
+    let mut steps = ResearchSteps::new();
+    add(&mut steps, &host, step, nothing(), args, global)?;
+    Ok(steps)
+}
+
+fn add(
+    steps: &mut ResearchSteps,
+    host: &Host,
+    step: StepKind,
+    options: RunOptions,
+    args: &StepArgs,
+    global: &Global,
+) -> Result<(), CliError> {
+    let plugin = find(host, step, args, global)?;
+    let prepared = host.prepare(&plugin, options)?;
+    steps.set(step, &plugin, prepared);
+    Ok(())
+}
+
+fn nothing() -> RunOptions {
+    RunOptions { profile: Profile::Offline, limits: LIMITS.to_vec(), ..RunOptions::default() }
+}
+
+/// Returns what the provider is granted for `--from`: the directory, for reading.
+fn reading(from: &Path, global: &Global) -> Result<RunOptions, CliError> {
+    let flag = format!("--from {}", from.display());
+    let scope = scope(from, global, &flag)?;
+    let capability = Capability::FsRead(scope);
+    let by = Origin::Flag(flag);
+    Ok(RunOptions {
+        profile: Profile::ReadOnly,
+        requests: vec![Request::required(capability.clone(), "the documents", by.clone())],
+        approved: vec![Grant::new(capability, by)],
+        ..nothing()
+    })
+}
+
+fn scope(from: &Path, global: &Global, flag: &str) -> Result<PathScope, CliError> {
+    let real = |path: &Path, what| {
+        let fail = |source| CliError::File { what, path: path.display().to_string(), source };
+        std::fs::canonicalize(path).map_err(fail)
+    };
+    let (path, workspace) = (real(from, "directory")?, real(&global.workspace, "workspace")?);
+    if !path.is_dir() {
+        return Err(CliError::Usage(format!("`{flag}` is no directory")));
+    }
+    crate::flags::scope(&path, &workspace, "/corpus")?
+        .ok_or_else(|| CliError::Usage(format!("`{flag}` has a name that is not UTF-8")))
+}
+
+/// Finds the plugin of a step: what `--step` names, a folder of `--steps`, a folder beside the program,
+/// or what is installed as `research-STEP`, in this order. Nothing is ever taken from the directory
+/// the command runs in.
+fn find(host: &Host, step: StepKind, args: &StepArgs, global: &Global) -> Result<Plugin, CliError> {
+    for text in &args.step {
+        let (name, plugin) = text.split_once('=').ok_or_else(|| {
+            CliError::Usage(format!("`--step {text}` is not STEP=PLUGIN, such as `rank=./my-rank`"))
+        })?;
+        if name.parse::<StepKind>().map_err(CliError::Usage)? == step {
+            return named::open(host, Path::new(plugin), global);
+        }
+    }
+    let folder = folder(step);
+    if let Some(dir) = &args.steps {
+        return Ok(host.open(dir.join(folder))?);
+    }
+    if let Some(path) = beside(folder) {
+        return Ok(host.open(path)?);
+    }
+    named::open(host, &PathBuf::from(format!("research-{folder}")), global).map_err(|error| {
+        match error {
+            CliError::Room(room) if room.code() == "bundle::not-found" => not_found(step),
+            other => other,
+        }
+    })
+}
+
+fn not_found(step: StepKind) -> CliError {
+    let folder = folder(step);
+    CliError::Usage(format!(
+        "there is no plugin for the step `{step}`: name the directory that has `{folder}` with `--steps DIR`, or install one as `research-{folder}`"
+    ))
+}
+
+/// Returns the name of a step's first-party plugin.
+fn folder(step: StepKind) -> &'static str {
+    match step {
+        StepKind::Provider => "local",
+        other => other.name(),
+    }
+}
+
+fn beside(folder: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let dir = program.parent()?;
+    BESIDE.iter().map(|place| dir.join(place).join(folder)).find(|path| path.is_dir())
+}

@@ -1,0 +1,209 @@
+//! The checker: every sentence of a report cites a place that resolves and carries it.
+//!
+//! Whether a citation resolves is decided here, from the texts that the report carries; a plugin has no
+//! say in it. Whether a sentence that is not quoted word for word is carried, the synthesise step
+//! judges, and only on citations that resolve.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::error::ResearchError;
+use crate::gather::{call, sha256};
+use crate::judge::documents;
+use crate::report::{Citation, FORMAT, Report, Source};
+use crate::steps::{StepKind, Steps};
+
+/// Longest place that is a citation: a whole text cites nothing.
+const MAX_PLACE_BYTES: u32 = 4096;
+/// Most sentences that are checked.
+const MAX_STATEMENTS: usize = 10_000;
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// How many sentences were checked.
+    pub statements: usize,
+    /// How many citations resolve.
+    pub citations: usize,
+    /// How many sentences stand word for word in a place they cite.
+    pub verbatim: usize,
+    /// What is wrong, in order.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is wrong with a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Where, such as `sentence 3`.
+    pub place: String,
+    /// What is wrong there.
+    pub fault: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.fault)
+    }
+}
+
+#[derive(Deserialize)]
+struct Judgement {
+    findings: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    sentence: usize,
+    fault: String,
+}
+
+/// Checks every sentence and both sides of every contradiction.
+///
+/// # Errors
+/// When the report is of another format, or the synthesise step cannot be asked about sentences that are
+/// not quoted. What is wrong with the report is in the result.
+///
+/// # Security
+/// A report can be made by anybody. What is checked is that it cites the texts it carries; whether those
+/// are what stood at their addresses, only a retrieval can tell.
+pub async fn check(steps: &dyn Steps, report: &Report) -> Result<Checked, ResearchError> {
+    let (mut checked, unquoted) = resolved(report)?;
+    if !unquoted.is_empty() {
+        let claims = unquoted.iter().map(|at| {
+            let statement = &report.statements[*at];
+            json!({ "text": statement.text, "citations": statement.citations })
+        });
+        let claims: Vec<_> = claims.collect();
+        let kept = report.sources.iter().filter(|source| source.text.is_some());
+        let draft = json!({ "claims": claims, "documents": documents(kept) });
+        let judged: Judgement = call(steps, StepKind::Synthesise, "check", draft).await?;
+        for fault in judged.findings {
+            let at = unquoted.get(fault.sentence).copied().unwrap_or_default();
+            checked.findings.push(Finding { place: sentence(at), fault: fault.fault });
+        }
+    }
+    Ok(checked)
+}
+
+/// Checks without a plugin: a sentence that is not quoted word for word is a finding too.
+///
+/// # Errors
+/// When the report is of another format.
+pub fn resolve(report: &Report) -> Result<Checked, ResearchError> {
+    let (mut checked, unquoted) = resolved(report)?;
+    let fault = "it does not stand word for word in what it cites";
+    let finding = |at| Finding { place: sentence(at), fault: fault.to_owned() };
+    checked.findings.extend(unquoted.into_iter().map(finding));
+    Ok(checked)
+}
+
+/// Checks what needs no plugin, and returns the sentences that resolve and are not quoted.
+fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
+    let unusable = |why: String| ResearchError::Report { why };
+    if report.format != FORMAT {
+        return Err(unusable(format!("its format is `{}`, not `{FORMAT}`", report.format)));
+    }
+    if report.statements.len() > MAX_STATEMENTS {
+        return Err(unusable(format!("it has more than {MAX_STATEMENTS} sentences")));
+    }
+    let mut checked = Checked { statements: 0, citations: 0, verbatim: 0, findings: Vec::new() };
+    let mut unquoted = Vec::new();
+    for (at, source) in report.sources.iter().enumerate() {
+        if report.sources.iter().take(at).any(|other| other.id == source.id) {
+            let fault = "two sources have this name".to_owned();
+            checked.findings.push(Finding { place: format!("source `{}`", source.id), fault });
+        }
+    }
+    for (at, statement) in report.statements.iter().enumerate() {
+        checked.statements += 1;
+        let place = sentence(at);
+        if statement.citations.is_empty() {
+            let fault = "it cites nothing".to_owned();
+            checked.findings.push(Finding { place: place.clone(), fault });
+            continue;
+        }
+        let texts = places(&mut checked, &place, &statement.citations, &report.sources);
+        let Some(texts) = texts else { continue };
+        if texts.iter().any(|text| quoted(text, &statement.text)) {
+            checked.verbatim += 1;
+        } else {
+            unquoted.push(at);
+        }
+    }
+    for (at, one) in report.contradictions.iter().enumerate() {
+        for side in [&one.first, &one.second] {
+            let place = format!("contradiction {}", at + 1);
+            let cited = std::slice::from_ref(&side.citation);
+            let Some(texts) = places(&mut checked, &place, cited, &report.sources) else {
+                continue;
+            };
+            if !texts.iter().any(|text| quoted(text, &side.text)) {
+                let fault = "a side does not stand in what it cites".to_owned();
+                checked.findings.push(Finding { place, fault });
+            }
+        }
+    }
+    Ok((checked, unquoted))
+}
+
+fn sentence(at: usize) -> String {
+    format!("sentence {}", at + 1)
+}
+
+/// Returns the text at each citation, or nothing when one does not resolve, which is then a finding.
+fn places<'r>(
+    checked: &mut Checked,
+    place: &str,
+    citations: &[Citation],
+    sources: &'r [Source],
+) -> Option<Vec<&'r str>> {
+    let mut texts = Vec::new();
+    let mut whole = true;
+    for citation in citations {
+        match at(citation, sources) {
+            Ok(text) => {
+                checked.citations += 1;
+                texts.push(text);
+            }
+            Err(fault) => {
+                whole = false;
+                checked.findings.push(Finding { place: place.to_owned(), fault });
+            }
+        }
+    }
+    whole.then_some(texts)
+}
+
+fn at<'r>(citation: &Citation, sources: &'r [Source]) -> Result<&'r str, String> {
+    let Citation { source, sha256: hash, start, end } = citation;
+    let found = sources.iter().find(|one| one.id == *source);
+    let found = found.ok_or_else(|| format!("it cites `{source}`, which is no source"))?;
+    let text = found.text.as_deref();
+    let text = text.ok_or_else(|| format!("the text of `{source}` is not in the report"))?;
+    if sha256(text) != found.sha256 {
+        return Err(format!("the text of `{source}` is not the one its hash is of"));
+    }
+    if *hash != found.sha256 {
+        return Err(format!("it cites another text of `{source}` than the one in the report"));
+    }
+    if end <= start || end - start > MAX_PLACE_BYTES {
+        let (start, end) = (start, end);
+        return Err(format!(
+            "the bytes {start} to {end} are no place of at most {MAX_PLACE_BYTES}"
+        ));
+    }
+    let range = usize::try_from(*start).ok().zip(usize::try_from(*end).ok());
+    let place = range.and_then(|(start, end)| text.get(start..end));
+    place.ok_or_else(|| format!("there are no bytes {start} to {end} in the text of `{source}`"))
+}
+
+/// Tells whether a sentence stands in a text, white space aside.
+fn quoted(text: &str, sentence: &str) -> bool {
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = plain(sentence);
+    !sentence.is_empty() && plain(text).contains(&sentence)
+}

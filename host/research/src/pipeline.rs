@@ -1,0 +1,127 @@
+//! One run from a question to a report.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::check;
+use crate::confidence;
+use crate::error::ResearchError;
+use crate::gather::{self, call};
+use crate::judge::{self, documents};
+use crate::options::Options;
+use crate::report::{Citation, FORMAT, Report, Statement};
+use crate::steps::{StepKind, Steps, Watch};
+
+/// A sentence that fits the question less well than this share of the best one says something else.
+const FITS: f64 = 0.4;
+
+#[derive(Deserialize)]
+struct Synthesis {
+    statements: Vec<Stated>,
+    truncated: bool,
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    text: String,
+    citations: Vec<Citation>,
+    support: u32,
+    score: f64,
+}
+
+/// Answers a question from what the provider finds, with every sentence cited.
+///
+/// # Errors
+/// When a step fails, nothing is found, or a sentence is not carried by what it cites. Documents that
+/// cannot be read are no error: the report lists them.
+///
+/// # Cancellation
+/// Dropping the future ends the run; nothing is left behind.
+pub async fn run(
+    steps: &dyn Steps,
+    question: &str,
+    options: &Options,
+    watch: &dyn Watch,
+) -> Result<Report, ResearchError> {
+    let gathered = gather::gather(steps, question, options, watch).await?;
+    let (searches, skipped) = (gathered.searches, gathered.skipped);
+    if gathered.found.is_empty() {
+        let (searches, skipped) = (searches.len(), skipped.len());
+        return Err(ResearchError::NothingFound { searches, skipped });
+    }
+    let read = gathered.found.len();
+    let judged = judge::judge(steps, question, options, gathered.found, watch).await?;
+    let (mut sources, mut notes) = (judged.sources, judged.notes);
+    if gathered.beyond > 0 {
+        notes.push(format!("{} more documents were found than the budget reads", gathered.beyond));
+    }
+    watch.progress(StepKind::Synthesise, 0, 1);
+    let fitting = sources.iter().filter(|source| source.score.is_some());
+    let task = json!({
+        "question": question,
+        "documents": documents(fitting),
+        "sentences": options.sentences,
+    });
+    let made: Synthesis = call(steps, StepKind::Synthesise, "synthesise", task).await?;
+    if made.statements.is_empty() {
+        return Err(ResearchError::NothingSaid { documents: read });
+    }
+    if made.truncated {
+        notes.push("only a part of the sentences was considered for the report".to_owned());
+    }
+    let best = made.statements.iter().map(|stated| stated.score).fold(0.0, f64::max);
+    let sure = |stated: &Stated| {
+        confidence::of(stated.support, &stated.citations, &sources, &judged.contradictions)
+    };
+    let statements: Vec<Statement> = made
+        .statements
+        .into_iter()
+        .filter(|stated| stated.score >= best * FITS)
+        .map(|stated| Statement {
+            confidence: sure(&stated),
+            text: stated.text,
+            citations: stated.citations,
+            support: stated.support,
+        })
+        .collect();
+    let sides = judged.contradictions.iter().flat_map(|c| [&c.first.citation, &c.second.citation]);
+    let cited: BTreeSet<String> = statements
+        .iter()
+        .flat_map(|statement| &statement.citations)
+        .chain(sides)
+        .map(|citation| citation.source.clone())
+        .collect();
+    for source in sources.iter_mut().filter(|source| !cited.contains(&source.id)) {
+        source.text = None;
+    }
+    let report = Report {
+        format: FORMAT.to_owned(),
+        question: question.to_owned(),
+        strategy: options.strategy,
+        made: options.today.clone(),
+        confidence: confidence::overall(
+            &statements,
+            &sources,
+            &judged.bias,
+            judged.contradictions.len(),
+        ),
+        statements,
+        contradictions: judged.contradictions,
+        sources,
+        bias: judged.bias,
+        searches,
+        skipped,
+        steps: StepKind::ALL.into_iter().map(|step| steps.used(step)).collect(),
+        notes,
+    };
+    let checked = check::check(steps, &report).await?;
+    match checked.findings.into_iter().next() {
+        Some(finding) => Err(ResearchError::Unsupported { finding: finding.to_string() }),
+        None => {
+            watch.progress(StepKind::Synthesise, 1, 1);
+            Ok(report)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The steps of a research run as plugins, each prepared by itself with its own grants.
+
+use std::collections::BTreeMap;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use futures::lock::Mutex;
+use ringfence_engine::value::CallResult;
+use ringfence_research::{Ended, StepError, StepKind, StepUsed, Steps};
+use serde_json::Value;
+
+use crate::{Plugin, Prepared, RunError, Session, Stdio};
+
+/// Plugins that were prepared as steps. What one is granted the others are not: each has a store of its
+/// own, and they meet only in the values that are passed from one to the next.
+#[derive(Default)]
+pub struct ResearchSteps {
+    steps: BTreeMap<StepKind, (Prepared, StepUsed)>,
+}
+
+impl ResearchSteps {
+    /// Returns a set without steps.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the plugin that is a step. `prepared` is `plugin`, prepared.
+    pub fn set(&mut self, step: StepKind, plugin: &Plugin, prepared: Prepared) {
+        let used = StepUsed {
+            step: step.name().to_owned(),
+            plugin: format!("{}@{}", plugin.manifest.name, plugin.manifest.version),
+            digest: plugin.digest.to_string(),
+            grants: prepared.grants().iter().map(|grant| grant.capability.to_string()).collect(),
+        };
+        self.steps.insert(step, (prepared, used));
+    }
+
+    /// Returns the steps, ready to be called: each keeps one instance until it fails.
+    pub fn start(&self) -> Started<'_> {
+        let mut steps = BTreeMap::new();
+        for (step, (prepared, used)) in &self.steps {
+            steps.insert(*step, One { prepared, used, session: Mutex::new(None) });
+        }
+        Started { steps }
+    }
+}
+
+/// Steps that are running.
+pub struct Started<'p> {
+    steps: BTreeMap<StepKind, One<'p>>,
+}
+
+struct One<'p> {
+    prepared: &'p Prepared,
+    used: &'p StepUsed,
+    session: Mutex<Option<Session<'p>>>,
+}
+
+impl One<'_> {
+    async fn call(&self, function: &str, input: &Value) -> Result<Value, StepError> {
+        let mut kept = self.session.lock().await;
+        let mut session = match kept.take() {
+            Some(session) => session,
+            None => self.prepared.session(Stdio::captured()).await.map_err(ended)?,
+        };
+        // An instance that trapped or reached a limit is not used again.
+        let done = session.call(function, input).await.map_err(ended)?;
+        *kept = Some(session);
+        match done.result {
+            CallResult::Ok(value) => Ok(value),
+            CallResult::Err(value) => Err(said(value)),
+        }
+    }
+}
+
+fn ended(error: RunError) -> StepError {
+    StepError::Ended(Ended::new(error))
+}
+
+/// Reads the error of a step by its cases.
+fn said(value: Value) -> StepError {
+    let (case, text) = match value {
+        Value::String(case) => (case, String::new()),
+        Value::Object(object) => match object.into_iter().next() {
+            Some((case, Value::String(text))) => (case, text),
+            Some((case, other)) => (case, other.to_string()),
+            None => ("failed".to_owned(), String::new()),
+        },
+        other => ("failed".to_owned(), other.to_string()),
+    };
+    StepError::Said { case, text }
+}
+
+impl Steps for Started<'_> {
+    fn call<'a>(
+        &'a self,
+        step: StepKind,
+        function: &'a str,
+        input: Value,
+    ) -> BoxFuture<'a, Result<Value, StepError>> {
+        async move {
+            match self.steps.get(&step) {
+                Some(one) => one.call(function, &input).await,
+                None => Err(StepError::Said {
+                    case: "failed".to_owned(),
+                    text: format!("there is no plugin for the step `{step}`"),
+                }),
+            }
+        }
+        .boxed()
+    }
+
+    fn used(&self, step: StepKind) -> StepUsed {
+        let used = self.steps.get(&step).map(|one| one.used.clone());
+        used.unwrap_or_else(|| StepUsed {
+            step: step.name().to_owned(),
+            plugin: String::new(),
+            digest: String::new(),
+            grants: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! The provider of a research run over a directory: finds documents in it by BM25, and gets them.
+//!
+//! `corpus` walks the directory and reads documents, within bounds; this file keeps the index of the
+//! running instance. What the documents say is data: none of it decides what is opened.
+
+#![deny(unsafe_code)]
+
+mod corpus;
+mod meta;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use research_quality::hash::sha256_hex;
+use ringfence_sdk::ToolError;
+
+use corpus::Corpus;
+
+ringfence_sdk::plugin!("ringfence:step-local/local" for Local, generate_all);
+
+use exports::ringfence::research::provider::{Guest, Hit, Known, Page};
+
+/// Where the host puts the directory.
+const ROOT: &str = "/corpus";
+/// Most documents one search returns.
+const MAX_HITS: u32 = 1000;
+
+/// The component.
+struct Local;
+
+thread_local! {
+    /// The index, made by the first call of an instance.
+    static CORPUS: RefCell<Option<Corpus>> = const { RefCell::new(None) };
+}
+
+impl Guest for Local {
+    fn search(query: String, limit: u32) -> Result<Vec<Hit>, ToolError> {
+        with_corpus(|corpus| {
+            let limit = usize::try_from(limit.min(MAX_HITS)).unwrap_or(usize::MAX);
+            Ok(corpus.search(&query, limit))
+        })
+    }
+
+    fn retrieve(url: String, known: Option<Known>) -> Result<Option<Page>, ToolError> {
+        with_corpus(|corpus| {
+            let (media_type, body) = corpus.read(&url)?;
+            let etag = sha256_hex(&body);
+            if known.and_then(|known| known.etag).is_some_and(|known| known == etag) {
+                return Ok(None);
+            }
+            let media_type = Some(media_type.to_owned());
+            Ok(Some(Page { url, media_type, etag: Some(etag), modified: None, body }))
+        })
+    }
+}
+
+fn with_corpus<T>(work: impl FnOnce(&Corpus) -> Result<T, ToolError>) -> Result<T, ToolError> {
+    CORPUS.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Some(Corpus::open(Path::new(ROOT))?);
+        }
+        kept.as_ref().map_or_else(|| Err(ToolError::Failed("no index".to_owned())), work)
+    })
+}

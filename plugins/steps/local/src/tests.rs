@@ -1,0 +1,90 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use super::ToolError;
+use super::corpus::Corpus;
+use super::meta;
+
+fn corpus(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Corpus, ToolError>) {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let opened = Corpus::open(dir.path());
+    (dir, opened)
+}
+
+fn urls(corpus: &Corpus, query: &str) -> Vec<String> {
+    corpus.search(query, 10).into_iter().map(|hit| hit.url).collect()
+}
+
+#[test]
+fn every_form_of_document_is_found_and_read() {
+    let (_dir, corpus) = corpus(&[
+        (
+            "a.md",
+            "---\nurl: https://a.example/dams\ndate: 2024-05-01\n---\n# Old dams\n\nDams hold water.\n",
+        ),
+        ("deep/b.html", "<title>Locks</title><style>water{}</style><p>Locks lift ships.</p>"),
+        (
+            "c.jsonl",
+            "{\"text\":\"Canals carry ships.\",\"url\":\"https://c.example/\"}\n\n{\"text\":\"Weirs.\",\"more\":1}\n",
+        ),
+        (".hidden.md", "Dams hidden."),
+        ("image.png", "Dams"),
+    ]);
+    let corpus = corpus.unwrap();
+    assert_eq!(urls(&corpus, "dams"), ["https://a.example/dams"]);
+    assert_eq!(urls(&corpus, "locks"), ["corpus:deep/b.html"]);
+    assert_eq!(urls(&corpus, "canals"), ["https://c.example/"]);
+    assert_eq!(urls(&corpus, "weirs"), ["corpus:c.jsonl#3"]);
+    assert_eq!(urls(&corpus, "water"), ["https://a.example/dams"], "style sheets are no text");
+    let hit = corpus.search("dams", 1).remove(0);
+    assert_eq!(
+        (hit.title.as_deref(), hit.published.as_deref()),
+        (Some("Old dams"), Some("2024-05-01"))
+    );
+    let read = |url: &str| String::from_utf8(corpus.read(url).unwrap().1).unwrap();
+    assert_eq!(read("https://a.example/dams"), "# Old dams\n\nDams hold water.\n");
+    assert_eq!(read("corpus:c.jsonl#3"), "Weirs.");
+    assert!(matches!(corpus.read("corpus:../c.jsonl"), Err(ToolError::NotFound(_))));
+}
+
+#[test]
+fn a_wrong_line_is_refused_at_its_place() {
+    let (_dir, corpus) = corpus(&[("x.jsonl", "{\"text\":\"a\"}\n{\"title\":\"b\"}\n")]);
+    let Err(ToolError::InvalidInput(text)) = corpus else { unreachable!() };
+    assert!(text.starts_with("`x.jsonl#2`: missing field `text`"), "{text}");
+}
+
+#[test]
+fn an_address_is_kept_by_the_first_that_names_it() {
+    let line = "{\"text\":\"Dams.\",\"url\":\"https://a.example/\"}\n";
+    let (_dir, corpus) = corpus(&[("x.jsonl", &line.repeat(2))]);
+    assert_eq!(urls(&corpus.unwrap(), "dams"), ["https://a.example/", "corpus:x.jsonl#2"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "Dams.").unwrap();
+    let inside = dir.path().join("corpus");
+    std::fs::create_dir(&inside).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("secret"), inside.join("a.txt")).unwrap();
+    std::os::unix::fs::symlink(dir.path(), inside.join("up")).unwrap();
+    assert!(urls(&Corpus::open(&inside).unwrap(), "dams").is_empty());
+    std::fs::write(inside.join("b.txt"), "Dams.").unwrap();
+    assert_eq!(urls(&Corpus::open(&inside).unwrap(), "dams"), ["corpus:b.txt"]);
+    assert!(Corpus::open(Path::new("/nowhere")).is_err());
+}
+
+#[test]
+fn front_matter_that_does_not_end_is_text() {
+    for text in ["---\nurl: x\n", "no\n---\n", "---", ""] {
+        assert_eq!(meta::front(text), (meta::Meta::default(), text));
+    }
+}
