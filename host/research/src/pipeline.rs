@@ -11,7 +11,7 @@ use crate::error::ResearchError;
 use crate::gather::{self, call};
 use crate::judge::{self, documents};
 use crate::options::Options;
-use crate::report::{Citation, FORMAT, Report, Statement};
+use crate::report::{Citation, Contradiction, FORMAT, Report, Source, Statement};
 use crate::steps::{StepKind, Steps, Watch};
 
 /// A sentence that fits the question less well than this share of the best one says something else.
@@ -51,51 +51,15 @@ pub async fn run(
         let (searches, skipped) = (searches.len(), skipped.len());
         return Err(ResearchError::NothingFound { searches, skipped });
     }
-    let read = gathered.found.len();
     let judged = judge::judge(steps, question, options, gathered.found, watch).await?;
     let (mut sources, mut notes) = (judged.sources, judged.notes);
     if gathered.beyond > 0 {
         notes.push(format!("{} more documents were found than the budget reads", gathered.beyond));
     }
     watch.progress(StepKind::Synthesise, 0, 1);
-    let fitting = sources.iter().filter(|source| source.score.is_some());
-    let task = json!({
-        "question": question,
-        "documents": documents(fitting),
-        "sentences": options.sentences,
-    });
-    let made: Synthesis = call(steps, StepKind::Synthesise, "synthesise", task).await?;
-    if made.statements.is_empty() {
-        return Err(ResearchError::NothingSaid { documents: read });
-    }
-    if made.truncated {
-        notes.push("only a part of the sentences was considered for the report".to_owned());
-    }
-    let best = made.statements.iter().map(|stated| stated.score).fold(0.0, f64::max);
-    let sure = |stated: &Stated| {
-        confidence::of(stated.support, &stated.citations, &sources, &judged.contradictions)
-    };
-    let statements: Vec<Statement> = made
-        .statements
-        .into_iter()
-        .filter(|stated| stated.score >= best * FITS)
-        .map(|stated| Statement {
-            confidence: sure(&stated),
-            text: stated.text,
-            citations: stated.citations,
-            support: stated.support,
-        })
-        .collect();
-    let sides = judged.contradictions.iter().flat_map(|c| [&c.first.citation, &c.second.citation]);
-    let cited: BTreeSet<String> = statements
-        .iter()
-        .flat_map(|statement| &statement.citations)
-        .chain(sides)
-        .map(|citation| citation.source.clone())
-        .collect();
-    for source in sources.iter_mut().filter(|source| !cited.contains(&source.id)) {
-        source.text = None;
-    }
+    let statements =
+        state(steps, question, options, &sources, &judged.contradictions, &mut notes).await?;
+    forget(&mut sources, &statements, &judged.contradictions);
     let report = Report {
         format: FORMAT.to_owned(),
         question: question.to_owned(),
@@ -123,5 +87,52 @@ pub async fn run(
             watch.progress(StepKind::Synthesise, 1, 1);
             Ok(report)
         }
+    }
+}
+
+/// Has sentences of the sources chosen, and says how far each can be relied on.
+async fn state(
+    steps: &dyn Steps,
+    question: &str,
+    options: &Options,
+    sources: &[Source],
+    contradictions: &[Contradiction],
+    notes: &mut Vec<String>,
+) -> Result<Vec<Statement>, ResearchError> {
+    let fitting = sources.iter().filter(|source| source.score.is_some());
+    let task = json!({
+        "question": question,
+        "documents": documents(fitting),
+        "sentences": options.sentences,
+    });
+    let made: Synthesis = call(steps, StepKind::Synthesise, "synthesise", task).await?;
+    if made.statements.is_empty() {
+        return Err(ResearchError::NothingSaid { documents: sources.len() });
+    }
+    if made.truncated {
+        notes.push("only a part of the sentences was considered for the report".to_owned());
+    }
+    let best = made.statements.iter().map(|stated| stated.score).fold(0.0, f64::max);
+    let fits = made.statements.into_iter().filter(|stated| stated.score >= best * FITS);
+    let statement = |stated: Stated| Statement {
+        confidence: confidence::of(stated.support, &stated.citations, sources, contradictions),
+        text: stated.text,
+        citations: stated.citations,
+        support: stated.support,
+    };
+    Ok(fits.map(statement).collect())
+}
+
+/// Drops the texts that nothing cites: a report carries what it needs to be checked.
+fn forget(sources: &mut [Source], statements: &[Statement], contradictions: &[Contradiction]) {
+    let sides = contradictions.iter().flat_map(|c| [&c.first.citation, &c.second.citation]);
+    let cited: BTreeSet<&str> = statements
+        .iter()
+        .flat_map(|statement| &statement.citations)
+        .chain(sides)
+        .map(|citation| citation.source.as_str())
+        .collect();
+    for source in sources.iter_mut().filter(|source| !cited.contains(source.id.as_str())) {
+        source.text = None;
     }
 }

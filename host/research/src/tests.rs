@@ -1,3 +1,5 @@
+//! The order of the steps and what a run does with answers that cannot be used.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::sync::Mutex;

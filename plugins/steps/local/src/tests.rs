@@ -1,3 +1,5 @@
+//! A corpus in a real directory: what is found in it, and what is refused.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
