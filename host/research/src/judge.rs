@@ -178,7 +178,7 @@ fn trust(class: &str) -> Option<f64> {
 async fn rank(
     steps: &dyn Steps,
     question: &str,
-    sources: &mut Vec<Source>,
+    sources: &mut [Source],
 ) -> Result<(), ResearchError> {
     let input = json!({ "question": question, "documents": documents(sources.iter()) });
     let ranked: Vec<Ranked> = call(steps, StepKind::Rank, "rank", input).await?;

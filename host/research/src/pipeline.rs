@@ -81,13 +81,11 @@ pub async fn run(
         notes,
     };
     let checked = check::check(steps, &report).await?;
-    match checked.findings.into_iter().next() {
-        Some(finding) => Err(ResearchError::Unsupported { finding: finding.to_string() }),
-        None => {
-            watch.progress(StepKind::Synthesise, 1, 1);
-            Ok(report)
-        }
+    if let Some(finding) = checked.findings.into_iter().next() {
+        return Err(ResearchError::Unsupported { finding: finding.to_string() });
     }
+    watch.progress(StepKind::Synthesise, 1, 1);
+    Ok(report)
 }
 
 /// Has sentences of the sources chosen, and says how far each can be relied on.
