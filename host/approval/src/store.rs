@@ -1,9 +1,13 @@
 //! Answers that are kept, in one `SQLite` file that many processes use at once.
 //!
-//! Invariants: whether an answer holds is decided and counted in one transaction; a kept denial wins;
-//! a request is used once at most; time never goes backwards (the latest time seen is stored, and
-//! what ran out before it stays run out); a file that is damaged, foreign or open to others is
-//! refused, never made anew.
+//! Invariants: whether an answer holds is decided, and counted where it has a count, in one
+//! transaction; a kept denial wins; a request is used once at most; time never goes backwards (the
+//! latest time seen is stored, and what was seen to run out stays run out); a file that is damaged,
+//! foreign or open to others is refused, never made anew.
+//!
+//! What an answer without a count allows changes nothing in the file, so that it waits for no disk:
+//! the request is remembered by this process, which alone has it, and the time is stored when it
+//! moved on by a minute. The audit log has each use.
 //!
 //! Start with [`Store::claim`].
 
@@ -17,7 +21,10 @@ pub use lease::{Asked, By, Claim, Effect, Lease, LeaseId, LeaseState, Scope};
 
 use crate::{Answer, Place, Request, RunId, ShortId, StoreError};
 use jiff::Timestamp;
+use ringfence_capability::Digest;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -38,10 +45,15 @@ const AHEAD_FOR_MS: i64 = 60 * 60 * 1000;
 const LISTED_FOR_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How far the clock may be behind the latest time it ever told: what setting it right costs.
 const CLOCK_SLACK_MS: i64 = 60 * 60 * 1000;
+/// How far the stored time may be behind while nothing else is written.
+const CLOCK_STEP_MS: i64 = 60 * 1000;
+
+/// Requests that an answer without a count allowed in this process, and when they expire.
+type Uncounted = RefCell<BTreeMap<Digest, i64>>;
 
 /// Kept answers.
 pub struct Store {
-    connection: Mutex<Connection>,
+    connection: Mutex<(Connection, Uncounted)>,
     clock: Clock,
     path: PathBuf,
 }
@@ -54,7 +66,7 @@ impl Store {
     /// as it is.
     pub fn open(place: &Place, clock: Clock) -> Result<Self, StoreError> {
         let (connection, path) = file::open(place)?;
-        Ok(Self { connection: Mutex::new(connection), clock, path })
+        Ok(Self { connection: Mutex::new((connection, Uncounted::default())), clock, path })
     }
 
     /// Decides about `request` from what is kept, and counts the use, in one step over all
@@ -151,7 +163,7 @@ impl Store {
     /// Any [`StoreError`].
     pub fn revoke_all(&self) -> Result<usize, StoreError> {
         let now = self.now();
-        self.begin(|transaction| {
+        self.begin(|transaction, _| {
             change::revoke_all(&transaction, now).and_then(commit(transaction))
         })
     }
@@ -177,9 +189,10 @@ impl Store {
         work: impl FnOnce(&change::Change<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let now = self.now();
-        self.begin(|transaction| {
-            let change = change::Change::begin(&transaction, now, &self.path)?;
+        self.begin(|transaction, uncounted| {
+            let change = change::Change::begin(&transaction, now, uncounted, &self.path)?;
             let result = work(&change)?;
+            change.keep_time()?;
             transaction.commit()?;
             Ok(result)
         })
@@ -187,14 +200,15 @@ impl Store {
 
     fn begin<T>(
         &self,
-        work: impl FnOnce(Transaction<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(Transaction<'_>, &Uncounted) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // A thread that died in here left a transaction that was rolled back.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let (connection, uncounted) = &mut *held;
         connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)
-            .and_then(work)
+            .and_then(|transaction| work(transaction, uncounted))
             .map_err(|error| file::explained(error, &self.path))
     }
 }

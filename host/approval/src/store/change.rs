@@ -2,12 +2,13 @@
 
 use super::rows::{self, LEASE, Stored, blob};
 use super::{
-    AHEAD_FOR_MS, ASKED_FOR_MS, Asked, By, CLOCK_SLACK_MS, Claim, Effect, LISTED_FOR_MS, Lease,
-    LeaseId, LeaseState, MAX_ASKED, MAX_LEASES, RUN_FOR_MS, Scope,
+    AHEAD_FOR_MS, ASKED_FOR_MS, Asked, By, CLOCK_SLACK_MS, CLOCK_STEP_MS, Claim, Effect,
+    LISTED_FOR_MS, Lease, LeaseId, LeaseState, MAX_ASKED, MAX_LEASES, RUN_FOR_MS, Scope, Uncounted,
 };
 use crate::{Answer, Request, RunId, ShortId, StoreError};
 use ringfence_capability::{ArgvPattern, Digest};
 use rusqlite::{Connection, OptionalExtension, Params, params};
+use std::cell::Cell;
 use std::path::Path;
 
 /// Which request a person means when they name it by its id.
@@ -24,6 +25,11 @@ pub enum Expected {
 pub(super) struct Change<'a> {
     connection: &'a Connection,
     now: i64,
+    /// The time in the file.
+    stored: i64,
+    /// Whether all that happened was an answer without a count that holds.
+    is_unwritten: Cell<bool>,
+    uncounted: &'a Uncounted,
     path: &'a Path,
 }
 
@@ -36,10 +42,11 @@ struct New<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Moves the stored time on, and refuses a clock that went back far.
+    /// Takes the time, and refuses a clock that went back far.
     pub(super) fn begin(
         connection: &'a Connection,
         clock: i64,
+        uncounted: &'a Uncounted,
         path: &'a Path,
     ) -> Result<Self, StoreError> {
         let latest: i64 =
@@ -48,10 +55,17 @@ impl<'a> Change<'a> {
             let (now, latest) = (rows::time(clock, path)?, rows::time(latest, path)?);
             return Err(StoreError::ClockBehind { now, latest });
         }
-        if clock > latest {
-            connection.execute("UPDATE clock SET latest_ms = ?1", [clock])?;
+        let (now, is_unwritten) = (clock.max(latest), Cell::new(false));
+        Ok(Self { connection, now, stored: latest, is_unwritten, uncounted, path })
+    }
+
+    /// Moves the stored time on. Where nothing else is written, only by a minute or more.
+    pub(super) fn keep_time(&self) -> Result<(), StoreError> {
+        let step = if self.is_unwritten.get() { CLOCK_STEP_MS } else { 1 };
+        if self.now.saturating_sub(self.stored) >= step {
+            self.connection.execute("UPDATE clock SET latest_ms = ?1", [self.now])?;
         }
-        Ok(Self { connection, now: clock.max(latest), path })
+        Ok(())
     }
 
     pub(super) fn claim(&self, request: &Request, run: &RunId) -> Result<Claim, StoreError> {
@@ -82,9 +96,24 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Counts the use of `lease` for `request`, which nothing refuses.
-    fn take(&self, request: &Request, mut lease: Lease) -> Result<Claim, StoreError> {
-        let left = lease.uses_left.map(|left| left.saturating_sub(1));
+    /// Uses `lease` for `request`, which nothing refuses.
+    fn take(&self, request: &Request, lease: Lease) -> Result<Claim, StoreError> {
+        match lease.uses_left {
+            Some(left) => self.count(request, lease, left.saturating_sub(1)),
+            None => Ok(self.take_uncounted(request, lease)),
+        }
+    }
+
+    /// Remembers the request in this process. No other process has it: its nonce is random.
+    fn take_uncounted(&self, request: &Request, lease: Lease) -> Claim {
+        let mut uncounted = self.uncounted.borrow_mut();
+        uncounted.retain(|_, expires| *expires >= self.now);
+        uncounted.insert(request.digest(), request.parts().expires.as_millisecond());
+        self.is_unwritten.set(true);
+        Claim::Allowed(Box::new(lease))
+    }
+
+    fn count(&self, request: &Request, mut lease: Lease, left: u32) -> Result<Claim, StoreError> {
         self.connection.execute(
             "UPDATE lease SET uses = uses + 1, uses_left = ?2 WHERE id = ?1",
             params![lease.id.as_str(), left],
@@ -96,7 +125,8 @@ impl<'a> Change<'a> {
         )?;
         // What has expired is refused before it is looked for here.
         self.connection.execute("DELETE FROM used WHERE expires_ms < ?1", [self.now])?;
-        (lease.uses, lease.uses_left) = (lease.uses.saturating_add(1), left);
+        lease.uses = lease.uses.map(|uses| uses.saturating_add(1));
+        lease.uses_left = Some(left);
         Ok(Claim::Allowed(Box::new(lease)))
     }
 
@@ -110,6 +140,9 @@ impl<'a> Change<'a> {
         }
         if request.parts().expires.as_millisecond() < self.now {
             return Ok(Some(Claim::Expired));
+        }
+        if self.uncounted.borrow().contains_key(&request.digest()) {
+            return Ok(Some(Claim::Used));
         }
         let used = self
             .connection

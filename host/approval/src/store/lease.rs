@@ -25,8 +25,8 @@ pub struct Lease {
     pub expires: Option<Timestamp>,
     /// How many uses are left.
     pub uses_left: Option<u32>,
-    /// How often it was used.
-    pub uses: u32,
+    /// How often it was used, when its uses are counted; the audit log has each use of every answer.
+    pub uses: Option<u32>,
     /// When it was given.
     pub created: Timestamp,
     /// Who gave it.

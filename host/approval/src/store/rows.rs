@@ -83,7 +83,7 @@ impl Stored {
             request,
             expires: self.expires_ms.map(|ms| time(ms, path)).transpose()?,
             uses_left: self.uses_left,
-            uses: self.uses,
+            uses: self.uses_left.map(|_| self.uses),
             created: time(self.created_ms, path)?,
             by: By { channel: channel.ok_or_else(damaged)?, user: self.user },
             state,

@@ -209,8 +209,8 @@ fn the_list_says_what_who_and_how_often() {
     let list = home.store().list().unwrap();
     assert_eq!(list.len(), 2);
     assert_eq!((list[0].effect, &list[0].scope), (Effect::Allow, &Scope::Exact));
-    assert_eq!((list[0].uses, list[0].uses_left), (1, None));
-    assert_eq!((list[1].uses, list[1].uses_left), (0, Some(1)));
+    assert_eq!((list[0].uses, list[0].uses_left), (None, None));
+    assert_eq!((list[1].uses, list[1].uses_left), (Some(0), Some(1)));
     assert_eq!((list[0].by, list[0].created, list[0].expires), (me(), at(NOW), Some(at(NOW + 60))));
     assert_eq!(list[0].request, first);
     home.set(NOW + 61);

@@ -70,10 +70,10 @@ impl Told {
         let one = self.0.get(lease.id.as_str()).filter(|_| lease.state == LeaseState::Holds)?;
         let why = if one.is_revoked {
             "it holds, and the log says it was taken back".to_owned()
-        } else if one.uses > lease.uses {
-            format!("it was used {} times, and the log says {}", lease.uses, one.uses)
         } else {
-            return None;
+            // Where uses are not counted, none can be brought back.
+            let kept = lease.uses.filter(|kept| one.uses > *kept)?;
+            format!("it was used {kept} times, and the log says {}", one.uses)
         };
         Some(Behind { lease: lease.id.to_string(), why })
     }

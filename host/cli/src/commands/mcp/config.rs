@@ -76,10 +76,8 @@ pub(super) fn config(args: &McpConfig, global: &Global, printer: &Printer) -> Re
     if printer.is_json() {
         printer.value(&json!({ "file": display, "changed": changed }));
     } else {
-        printer.note(&match changed {
-            true => format!("wrote `{display}`"),
-            false => format!("`{display}` has it already"),
-        });
+        let wrote = format!("wrote `{display}`");
+        printer.note(&if changed { wrote } else { format!("`{display}` has it already") });
     }
     Ok(0)
 }
@@ -181,10 +179,8 @@ fn save(path: &Path, text: &str) -> Result<(), CliError> {
 #[cfg(unix)]
 fn readers(path: &Path) -> Readers {
     use std::os::unix::fs::PermissionsExt as _;
-    match std::fs::metadata(path) {
-        Ok(found) if found.permissions().mode() & 0o077 == 0 => Readers::Owner,
-        _ => Readers::All,
-    }
+    let others = std::fs::metadata(path).map(|found| found.permissions().mode() & 0o077);
+    if others.is_ok_and(|bits| bits == 0) { Readers::Owner } else { Readers::All }
 }
 
 #[cfg(not(unix))]

@@ -46,12 +46,11 @@ pub(super) fn checked(args: &McpServe, at: SocketAddr) -> Result<Web, CliError> 
         hosts.push(if at.is_ipv6() { format!("[{ip}]") } else { ip });
     }
     let refused = |error: TokenError| CliError::Usage(error.to_string());
-    let (token, made) = match &args.token_file {
-        Some(path) => (Token::new(&read(path)?).map_err(|error| in_file(path, error))?, None),
-        None => {
-            let (token, text) = Token::generate().map_err(refused)?;
-            (token, Some(text))
-        }
+    let (token, made) = if let Some(path) = &args.token_file {
+        (Token::new(&read(path)?).map_err(|error| in_file(path, error))?, None)
+    } else {
+        let (token, text) = Token::generate().map_err(refused)?;
+        (token, Some(text))
     };
     Ok(Web { at, options: HttpOptions { token, hosts }, made })
 }

@@ -41,14 +41,13 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         ..ServerOptions::default()
     };
     let server = Server::new(tools, options);
-    let (served, written) = match web {
-        Some(web) => (runtime.block_on(super::listen::listen(&server, web, count, printer)), None),
-        None => {
-            printer.note(&format!("serving {count} tools over MCP on standard input and output"));
-            let (input, output, written) = standard(runtime.handle());
-            runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
-            (Ok(()), Some(written))
-        }
+    let (ended, written) = if let Some(web) = web {
+        (runtime.block_on(super::listen::listen(&server, web, count, printer)), None)
+    } else {
+        printer.note(&format!("serving {count} tools over MCP on standard input and output"));
+        let (input, output, written) = standard(runtime.handle());
+        runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
+        (Ok(()), Some(written))
     };
     if let Some(gateway) = gateway {
         runtime.block_on(gateway.close());
@@ -58,7 +57,7 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         let _ = written.join();
     }
     runtime.shutdown_background();
-    served.map(|()| 0)
+    ended.map(|()| 0)
 }
 
 /// Returns the tools of plugins and the accepted ones of outside servers as one registry.

@@ -30,11 +30,11 @@ pub(super) fn with_entry(
     wanted[key][name] = value.clone();
     let start = text.find('{').unwrap_or_default();
     let all = members(text, start);
-    let done = match all.iter().filter(|(of, _)| of == key).next_back() {
+    let done = match all.iter().rfind(|(of, _)| of == key) {
         None => added(text, start, &all, key, &json!({ name: value }), 1),
         Some((_, span)) => {
             let inner = members(text, span.start);
-            match inner.iter().filter(|(of, _)| of == name).next_back() {
+            match inner.iter().rfind(|(of, _)| of == name) {
                 None => added(text, span.start, &inner, name, value, 2),
                 Some((_, span)) => {
                     format!("{}{}{}", &text[..span.start], shown(value, 2), &text[span.end..])
@@ -60,16 +60,12 @@ fn added(
 ) -> String {
     let member = format!("{}: {}", Value::from(name), shown(value, depth));
     let indent = "  ".repeat(depth);
-    match all.last() {
-        Some((_, last)) => {
-            format!("{},\n{indent}{member}{}", &text[..last.end], &text[last.end..])
-        }
-        None => {
-            let close = "  ".repeat(depth - 1);
-            let rest = text[start + 1..].trim_start();
-            format!("{}\n{indent}{member}\n{close}{rest}", &text[..=start])
-        }
+    if let Some((_, last)) = all.last() {
+        return format!("{},\n{indent}{member}{}", &text[..last.end], &text[last.end..]);
     }
+    let close = "  ".repeat(depth - 1);
+    let rest = text[start + 1..].trim_start();
+    format!("{}\n{indent}{member}\n{close}{rest}", &text[..=start])
 }
 
 /// Returns a value as it stands `depth` objects deep.
