@@ -56,7 +56,7 @@ pub use macos::MacosExecutor;
 pub use plan::{
     Access, Baseline, FileRule, Network, PlanContext, ProcessLimits, SandboxPlan, WriteMode,
 };
-pub use probe::{Feature, Probed, probe};
+pub use probe::{Feature, Probed, look_ahead, probe};
 pub use program::Program;
 pub use unverified::unverified_rules;
 #[cfg(windows)]

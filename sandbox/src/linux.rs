@@ -26,7 +26,7 @@ mod sys;
 mod terminal;
 mod wire;
 
-pub(crate) use probe::probe;
+pub(crate) use probe::{look_ahead, probe};
 
 use crate::{Baseline, Command, Enforcement, Running, SandboxError, SandboxExecutor, SandboxPlan};
 use base::Base;

@@ -8,6 +8,7 @@ use ringfence_approval::{
     Answer, Argument, Asker, Claim, Effect, Expected, LeaseState, Request, Scope, Store,
 };
 use ringfence_capability::{ArgvPattern, Diagnostic};
+use std::fs;
 
 fn pattern(words: &[&str]) -> Answer {
     Answer::Always { pattern: Some(ArgvPattern::parse(words).unwrap()) }
@@ -34,6 +35,40 @@ fn a_request_is_used_once_even_where_everything_is_allowed() {
     keep(&store, &first, &ALWAYS);
     assert_eq!([claim(&store, &first), claim(&store, &first)], ["allowed", "used"]);
     assert_eq!(claim(&store, &request()), "allowed");
+}
+
+#[test]
+fn an_answer_without_a_count_is_used_without_a_write() {
+    let home = Home::new();
+    let files =
+        || ["leases.sqlite", "leases.sqlite-wal"].map(|name| fs::read(home.file(name)).ok());
+    let store = home.store();
+    keep(&store, &request(), &ALWAYS);
+    keep(&store, &changed_exec(|e| e.argv.clear_and("ls")), &Answer::Once);
+    let before = files();
+    home.set(NOW + 59);
+    assert_eq!(claim(&store, &request()), "allowed");
+    assert!(files() == before, "a use without a count was written");
+    // What is counted is written, and so is the time when it moved on by a minute.
+    assert_eq!(claim(&store, &changed_exec(|e| e.argv.clear_and("ls"))), "allowed");
+    let counted = files();
+    assert!(counted != before);
+    home.set(NOW + 59 + 60);
+    assert_eq!(claim(&store, &request()), "allowed");
+    assert!(files() != counted);
+}
+
+#[test]
+fn the_time_is_remembered_where_nothing_else_is_written() {
+    let home = Home::new();
+    let store = home.store();
+    let long = || changed(|d| d.expires = at(NOW + 100_000));
+    keep(&store, &long(), &ALWAYS);
+    home.set(NOW + 3 * 3600);
+    assert_eq!(claim(&store, &long()), "allowed");
+    home.set(NOW);
+    let refused = home.store().claim(&long(), &run("run-1")).unwrap_err();
+    assert_eq!(refused.code(), "approval::clock-behind");
 }
 
 #[test]

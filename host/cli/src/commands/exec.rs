@@ -22,6 +22,7 @@ pub(crate) fn exec(args: &Exec, global: &Global, printer: &Printer) -> Result<u8
     if let Some(ExecCommand::Undo { yes }) = args.command {
         return undo::undo(yes, global, printer);
     }
+    ringfence::sandbox::look_ahead();
     let (program, words) = command::program(&args.argv)?;
     let options = command::options(args, global)?;
     let builder = places::host(global)?;

@@ -115,24 +115,31 @@ fn copy(fixture: &Fixture, from: &str, to: &str) {
 #[test]
 fn an_older_copy_of_the_answers_that_is_put_back_is_found() {
     each(|fixture| {
-        let id = refused(fixture, "a");
-        let always = fixture.run(&["--json", "approvals", "approve", &id, "--always"]);
-        let value: serde_json::Value = serde_json::from_str(&always.out).unwrap();
-        let lease = value["result"]["lease"]["id"].as_str().unwrap().to_owned();
         let again = ["exec", "--approver", "none", "--write", "direct", "--", "touch", "a"];
+        let kept = |words: &[&str]| {
+            let id = refused(fixture, "a");
+            let words = [&["--json", "approvals", "approve", &id], words].concat();
+            let value: serde_json::Value = serde_json::from_str(&fixture.run(&words).out).unwrap();
+            copy(fixture, "approvals", "copy");
+            value["result"]["lease"]["id"].as_str().unwrap().to_owned()
+        };
         std::fs::create_dir(fixture.state().join("copy")).unwrap();
         fixture.own(&fixture.state().join("copy")).unwrap();
-        copy(fixture, "approvals", "copy");
+
+        // It held once, and was used since.
+        kept(&[]);
         assert_eq!(fixture.run(&again).code, Some(0));
         assert_eq!(fixture.run(&["audit", "verify"]).code, Some(0));
-
-        // It was used since.
         copy(fixture, "copy", "approvals");
         let verified = fixture.run(&["audit", "verify"]);
         assert_eq!(verified.code, Some(3), "{}", verified.err);
         verified.says(&["error[approval::behind-log]", "used 0 times, and the log says 1"]);
+        assert_eq!(fixture.run(&again).code, Some(0), "the twin: the old yes holds");
 
-        // It was taken back, and holds again.
+        // It held for always, was taken back, and holds again. Its uses are not counted.
+        let lease = kept(&["--always"]);
+        assert_eq!(fixture.run(&again).code, Some(0));
+        copy(fixture, "copy", "approvals");
         assert_eq!(fixture.run(&["approvals", "revoke", &lease]).code, Some(0));
         assert_eq!(fixture.run(&["audit", "verify"]).code, Some(0));
         copy(fixture, "copy", "approvals");
