@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ringfence::agents::supervisor::{AggregationConfig, Budget, Cancel, OnFailure, Why};
-use ringfence::agents::{AgentEvent, Crew, CrewDone, CrewOptions, CrewPlan, CrewTask, Watcher};
+use ringfence::supervisor::{AggregationConfig, Budget, Cancel, OnFailure, Why};
+use ringfence::{AgentEvent, Crew, CrewDone, CrewOptions, CrewPlan, CrewTask, Watcher};
 use ringfence::{Host, Plugin, RunOptions};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -120,7 +120,7 @@ fn plan(goal: &str, count: usize) -> CrewPlan {
         label: format!("task-{number}"),
         agent: "agent-worker".to_owned(),
         goal: goal.to_owned(),
-        input: json!({ "filter": ".a", "input": { "text": "{\"a\": 1}" } }),
+        input: json!({ "program": ".a", "json": "{\"a\": 1}" }),
         budget,
     };
     CrewPlan {
@@ -174,12 +174,15 @@ fn eight(place: &Place, runtime: &Runtime) {
     let crew = place.crew(8, Arc::new(Begun::default()));
     let first = runtime.block_on(done(&crew, TOOL, 8));
     let times: Vec<_> = (0..ROUNDS).map(|_| runtime.block_on(done(&crew, TOOL, 8))).collect();
-    println!("| 8 agents at once, one tool call each: first | {:.1} ms |", first.as_secs_f64() * 1e3);
+    println!(
+        "| 8 agents at once, one tool call each: first | {:.1} ms |",
+        first.as_secs_f64() * 1e3
+    );
     println!("| … then, median of {ROUNDS} | {:.2} ms |", at(times.clone(), 0.5));
     println!("| … 95 % | {:.2} ms |", at(times, 0.95));
 }
 
-fn messages(place: &Place, runtime: &Runtime) {
+fn messages(place: &Place, runtime: &Runtime, threads: &str) {
     let crew = place.crew(8, Arc::new(Begun::default()));
     runtime.block_on(done(&crew, "ping 1", 1));
     let time = |count: u32| {
@@ -188,7 +191,7 @@ fn messages(place: &Place, runtime: &Runtime) {
         at(times, 0.5)
     };
     let each = (time(MESSAGES + 1) - time(1)) / f64::from(MESSAGES);
-    println!("| a message to a child and its answer back | {:.1} µs |", each * 1e3);
+    println!("| a message to a child and its answer back, {threads} | {:.1} µs |", each * 1e3);
 }
 
 fn alive(place: &Place, runtime: &Runtime) {
@@ -238,7 +241,10 @@ fn steady(place: &Place, runtime: &Runtime, seconds: u64, every: Duration) {
     let (p50, p99) = (at(times.clone(), 0.5), at(times.clone(), 0.99));
     let grown = mib(resident_bytes().saturating_sub(base));
     let rate = 1.0 / every.as_secs_f64();
-    println!("| {rate:.1} requests a second for {seconds} s, {} in all: median | {p50:.2} ms |", times.len());
+    println!(
+        "| {rate:.1} requests a second for {seconds} s, {} in all: median | {p50:.2} ms |",
+        times.len()
+    );
     println!("| … 99 % | {p99:.2} ms ({:.1} × the median) |", p99 / p50);
     println!("| … memory grown by | {grown:.1} MiB |");
 }
@@ -253,7 +259,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     println!("| case | measured |\n|---|--:|");
     eight(&place, &runtime);
-    messages(&place, &runtime);
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    messages(&place, &one, "on one thread");
+    messages(&place, &runtime, "on several");
     alive(&place, &runtime);
     steady(&place, &runtime, seconds, Duration::from_millis(10));
     steady(&place, &runtime, seconds.max(6), Duration::from_millis(600));

@@ -199,3 +199,72 @@ fn a_wrong_plan_is_refused_with_the_reason_before_anything_runs() {
         assert!(err.contains(why), "{why}: {err}");
     }
 }
+
+/// Lays out the guest that does one thing, with these requests, and returns a plan of one task for it.
+fn worker(place: &Place, goal: &str, requests: &[(&str, &str)]) -> String {
+    let dir = place.0.path().join("worker");
+    std::fs::create_dir_all(&dir).unwrap();
+    let built = repository().join("tests/guests/out/agent-worker.wasm");
+    std::fs::copy(built, dir.join("agent-worker.wasm")).unwrap();
+    let mut manifest =
+        "[plugin]\nname = \"agent-worker\"\nversion = \"0.1.0\"\ndescription = \"d\"\n\
+                        component = \"agent-worker.wasm\"\nneeds-profile = \"offline\"\n"
+            .to_owned();
+    for (capability, rest) in requests {
+        manifest += &format!(
+            "\n[[request]]\ncapability = {capability:?}\n{rest}\nreason = \"the thing it does\"\n"
+        );
+    }
+    std::fs::write(dir.join("plugin.toml"), manifest).unwrap();
+    let tool = repository().join("plugins/tools/json-query");
+    let plan = format!(
+        "agents = [{dir:?}]\ntools = [{tool:?}]\n\n[[task]]\nlabel = \"a\"\nagent = \"agent-worker\"\n\
+         goal = {goal:?}\ninput = {{ program = \".a\", json = '{{\"a\":17}}' }}\n"
+    );
+    place.write("plan.toml", &plan);
+    "plan.toml".to_owned()
+}
+
+/// What everything that calls `json-query` must hold besides.
+const JSON_QUERY_NEEDS: [(&str, &str); 3] =
+    [("fs.read", "path = \".\""), ("clock", ""), ("random", "source = \"deterministic\"")];
+const CHILDREN: (&str, &str) = ("agent", "names = [\"agent-worker\"]");
+
+#[test]
+fn messages_go_to_a_child_and_back_in_order() {
+    let place = Place::new();
+    let plan = worker(&place, "ping 200", &[CHILDREN, ("tool", "names = [\"json-query\"]")]);
+    let (code, out, err) = place.run(&["agents", "run", &plan]);
+    assert_eq!((code, out.trim()), (0, "200 echoed"), "{err}");
+}
+
+#[test]
+fn a_mailbox_that_is_full_is_an_answer_and_not_a_wait() {
+    let place = Place::new();
+    for (count, said) in [(64, "64 taken"), (65, "64 taken, then Error::Full")] {
+        let goal = format!("fill {count}");
+        let plan = worker(&place, &goal, &[CHILDREN, ("tool", "names = [\"json-query\"]")]);
+        let (code, out, err) = place.run(&["agents", "run", &plan]);
+        assert_eq!((code, out.trim()), (0, said), "{err}");
+    }
+}
+
+#[test]
+fn an_agent_calls_the_tool_it_was_granted_and_no_other() {
+    let place = Place::new();
+    for (tool, works) in [("json-query", true), ("text-search", false)] {
+        let names = format!("names = [{tool:?}]");
+        let requests = [&[CHILDREN, ("tool", names.as_str())][..], &JSON_QUERY_NEEDS[..]].concat();
+        let plan = worker(&place, "tool json_query_query", &requests);
+        let (code, events) = place.events(&["agents", "run", &plan]);
+        let result = events.last().unwrap();
+        assert_eq!(code == 0, works, "{result}");
+        if works {
+            assert!(result["outcome"].to_string().contains("17"), "{result}");
+            assert_eq!(result["used"]["tool-calls"], 1);
+        } else {
+            let failure = result["each"][0]["failure"].as_str().unwrap();
+            assert!(failure.contains("not granted `tool:json-query`"), "{failure}");
+        }
+    }
+}
