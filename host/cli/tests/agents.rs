@@ -200,7 +200,10 @@ fn a_wrong_plan_is_refused_with_the_reason_before_anything_runs() {
     }
 }
 
-/// Lays out the guest that does one thing, with these requests, and returns a plan of one task for it.
+/// The guest that does one thing.
+const WORKER: &str = "agent-worker";
+
+/// Lays out [`WORKER`], with these requests, and returns a plan of one task for it.
 fn worker(place: &Place, goal: &str, requests: &[(&str, &str)]) -> String {
     let dir = place.0.path().join("worker");
     std::fs::create_dir_all(&dir).unwrap();
@@ -218,7 +221,7 @@ fn worker(place: &Place, goal: &str, requests: &[(&str, &str)]) -> String {
     std::fs::write(dir.join("plugin.toml"), manifest).unwrap();
     let tool = repository().join("plugins/tools/json-query");
     let plan = format!(
-        "agents = [{dir:?}]\ntools = [{tool:?}]\n\n[[task]]\nlabel = \"a\"\nagent = \"agent-worker\"\n\
+        "agents = [{dir:?}]\ntools = [{tool:?}]\n\n[[task]]\nlabel = \"a\"\nagent = {WORKER:?}\n\
          goal = {goal:?}\ninput = {{ program = \".a\", json = '{{\"a\":17}}' }}\n"
     );
     place.write("plan.toml", &plan);
