@@ -207,12 +207,12 @@ const WORKER: &str = "agent-worker";
 fn worker(place: &Place, goal: &str, requests: &[(&str, &str)]) -> String {
     let dir = place.0.path().join("worker");
     std::fs::create_dir_all(&dir).unwrap();
-    let built = repository().join("tests/guests/out/agent-worker.wasm");
-    std::fs::copy(built, dir.join("agent-worker.wasm")).unwrap();
-    let mut manifest =
-        "[plugin]\nname = \"agent-worker\"\nversion = \"0.1.0\"\ndescription = \"d\"\n\
-                        component = \"agent-worker.wasm\"\nneeds-profile = \"offline\"\n"
-            .to_owned();
+    let file = format!("{WORKER}.wasm");
+    std::fs::copy(repository().join("tests/guests/out").join(&file), dir.join(&file)).unwrap();
+    let mut manifest = format!(
+        "[plugin]\nname = {WORKER:?}\nversion = \"0.1.0\"\ndescription = \"d\"\n\
+         component = {file:?}\nneeds-profile = \"offline\"\n"
+    );
     for (capability, rest) in requests {
         manifest += &format!(
             "\n[[request]]\ncapability = {capability:?}\n{rest}\nreason = \"the thing it does\"\n"
