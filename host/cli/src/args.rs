@@ -28,7 +28,10 @@ pub(crate) use mcp::{
 };
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};
-pub(crate) use research::{Research, ResearchCheck, ResearchCommand, ResearchRun, StepArgs};
+pub(crate) use research::{
+    Research, ResearchCache, ResearchCacheCommand, ResearchCheck, ResearchCommand,
+    ResearchDuplicates, ResearchEvaluate, ResearchHow, ResearchRun, StepArgs,
+};
 
 /// Runs WebAssembly plugins you did not write, each with exactly the capabilities you granted.
 #[derive(Debug, Parser)]

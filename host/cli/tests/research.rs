@@ -257,8 +257,6 @@ fn what_cannot_be_done_is_told_with_the_way_out() {
         let (found, _, err) = place.run(&args);
         assert!(found == code && err.contains(says), "{args:?}: {found} {err}");
     }
-    let mut command = place.command(&["research", "dams", "--from", from]);
-    command.env_remove("RINGFENCE_STEPS");
     let copy = place.path("bin");
     std::fs::create_dir(&copy).unwrap();
     let (program, copy) = (PathBuf::from(env!("CARGO_BIN_EXE_ringfence")), copy.join("ringfence"));
@@ -275,4 +273,123 @@ fn what_cannot_be_done_is_told_with_the_way_out() {
         output.status.code() == Some(2) && err.contains("no plugin for the step `plan`"),
         "{err}"
     );
+}
+
+/// Copies the compiled code that all tests share to a cache of this test's own.
+fn own_cache(place: &Place) -> PathBuf {
+    let (shared, own) =
+        (Path::new(env!("CARGO_TARGET_TMPDIR")).join("research"), place.path("cache"));
+    std::fs::create_dir_all(&own).unwrap();
+    place.report(QUESTION, &corpus(), &[]);
+    for entry in std::fs::read_dir(shared).unwrap().flatten() {
+        if entry.path().is_file() {
+            let _ = std::fs::copy(entry.path(), own.join(entry.file_name()));
+        }
+    }
+    own
+}
+
+#[test]
+fn a_later_run_answers_the_same_from_what_was_kept_and_damage_changes_nothing() {
+    let place = Place::new();
+    let cache = own_cache(&place);
+    let cache = cache.to_str().unwrap();
+    let run = || {
+        let from = corpus();
+        let args = ["research", QUESTION, "--from", from.to_str().unwrap(), "--json"];
+        let (code, out, err) = place.run(&[&args[..], &["--cache-dir", cache]].concat());
+        assert_eq!(code, 0, "{out}{err}");
+        (out, err)
+    };
+    let stats = || {
+        let args = ["research", "cache", "stats", "--json", "--cache-dir", cache];
+        let (code, out, err) = place.run(&args);
+        assert_eq!(code, 0, "{out}{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let (first, _) = run();
+    let kept = stats();
+    assert_eq!(kept["kinds"]["memory"]["entries"], 1);
+    assert!(kept["kinds"]["answer"]["entries"].as_u64().unwrap() > 5, "{kept}");
+    assert_eq!(kept["kinds"]["page"]["entries"], 0, "a directory is read, not copied");
+    assert_eq!(run().0, first);
+    assert_eq!(stats()["kinds"]["memory"], kept["kinds"]["memory"]);
+    let file = Path::new(cache).join("research/cache.sqlite");
+    std::fs::write(&file, "no database".repeat(1000)).unwrap();
+    let (again, err) = run();
+    assert!(again == first && err.contains("without a cache"), "{err}");
+    let (code, _, err) = place.run(&["research", "cache", "clear", "--cache-dir", cache]);
+    assert!(code == 0 && !file.exists(), "{err}");
+    let (again, err) = run();
+    assert!(again == first && !err.contains("without a cache"), "{err}");
+}
+
+#[test]
+fn a_document_that_changed_is_read_anew() {
+    let place = Place::new();
+    let notes = place.path("notes");
+    std::fs::create_dir(&notes).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(notes.join(name), text).unwrap();
+    write("a.md", "Dams of earth hold the water of many small rivers back.");
+    write("b.md", "Locks lift ships from one reach of a canal to another.");
+    let said = || {
+        let report = place.report("What do dams of earth hold?", &notes, &[]);
+        report["statements"][0]["text"].as_str().unwrap().to_owned()
+    };
+    assert!(said().contains("small rivers"));
+    write("a.md", "Dams of earth hold the water of many large rivers back.");
+    assert!(said().contains("large rivers"));
+}
+
+#[test]
+fn an_evaluation_tells_what_was_cited_and_what_was_missed() {
+    let place = Place::new();
+    let questions = place.path("questions.jsonl");
+    let line = |question: &str, expected: &str| {
+        serde_json::json!({ "question": question, "expected": [expected] }).to_string() + "\n"
+    };
+    let lines = line("Which gates does a lock have?", "https://locks.example.org/locks")
+        + &line("Which gates does a lock have?", "https://nowhere.example/");
+    std::fs::write(&questions, lines).unwrap();
+    let from = corpus();
+    let args = ["research", "evaluate", questions.to_str().unwrap(), "--json", "--from"];
+    let (code, out, err) = place.run(&[&args[..], &[from.to_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{out}{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["recall"], 0.5);
+    let missed = &found["questions"][1]["measured"];
+    assert_eq!(missed["missing"], serde_json::json!(["https://nowhere.example/"]));
+    assert_eq!((&missed["precision"], &missed["recall"]), (&0.0.into(), &0.0.into()));
+    std::fs::write(&questions, "{\"question\":\"x\"}").unwrap();
+    let (code, out, err) = place.run(&[&args[..], &[from.to_str().unwrap()]].concat());
+    assert!(
+        code == 2
+            && (out.clone() + &err).contains("line 1 of")
+            && out.contains("missing field `expected`"),
+        "{err}"
+    );
+}
+
+#[test]
+fn copies_that_are_known_are_counted_as_found_or_not() {
+    let place = Place::new();
+    let texts = place.path("texts.jsonl");
+    let read = |name: &str| std::fs::read_to_string(corpus().join(name)).unwrap();
+    let line = |id: &str, group: &str, name: &str| {
+        serde_json::json!({ "id": id, "group": group, "text": read(name) }).to_string() + "\n"
+    };
+    let lines = line("a", "inspection", "inspection.md")
+        + &line("b", "inspection", "inspection-reprint.md")
+        + &line("c", "", "reservoirs.md")
+        + &line("d", "inspection", "hydropower.md");
+    std::fs::write(&texts, lines).unwrap();
+    let args = ["research", "evaluate-duplicates", texts.to_str().unwrap(), "--json"];
+    let (code, out, err) = place.run(&args);
+    assert_eq!(code, 0, "{out}{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    // One of the three pairs that are labelled is one, the others are labelled wrongly.
+    assert_eq!((&found["texts"], &found["clusters"]), (&4.into(), &3.into()));
+    assert_eq!(found["pairs"]["precision"], 1.0);
+    assert_eq!(found["pairs"]["recall"], 1.0 / 3.0);
+    assert_eq!(found["false-merges"], 0.0);
 }

@@ -45,6 +45,9 @@ impl ResearchSteps {
     }
 }
 
+/// What a provider that remembers exports, and the functions of it.
+const MEMORY: &str = "ringfence:research/memory@0.1.0";
+
 /// Steps that are running.
 pub struct Started<'p> {
     steps: BTreeMap<StepKind, One<'p>>,
@@ -56,13 +59,23 @@ struct One<'p> {
     session: Mutex<Option<Session<'p>>>,
 }
 
-impl One<'_> {
+impl<'p> One<'p> {
+    /// Tells whether the plugin keeps what it learned.
+    fn remembers(&self) -> bool {
+        let mut exports = self.prepared.exports().iter();
+        exports.any(|export| export.interface.as_deref() == Some(MEMORY))
+    }
+
+    async fn session(&self, kept: Option<Session<'p>>) -> Result<Session<'p>, RunError> {
+        match kept {
+            Some(session) => Ok(session),
+            None => self.prepared.session(Stdio::captured()).await,
+        }
+    }
+
     async fn call(&self, function: &str, input: &Value) -> Result<Value, StepError> {
         let mut kept = self.session.lock().await;
-        let mut session = match kept.take() {
-            Some(session) => session,
-            None => self.prepared.session(Stdio::captured()).await.map_err(ended)?,
-        };
+        let mut session = self.session(kept.take()).await.map_err(ended)?;
         // An instance that trapped or reached a limit is not used again.
         let done = session.call(function, input).await.map_err(ended)?;
         *kept = Some(session);
@@ -70,6 +83,34 @@ impl One<'_> {
             CallResult::Ok(value) => Ok(value),
             CallResult::Err(value) => Err(said(value)),
         }
+    }
+}
+
+impl Started<'_> {
+    /// Gives a step what an earlier run of the same plugin with the same grants kept. One that fails on it
+    /// begins anew without it.
+    pub async fn restore(&self, step: StepKind, bytes: &[u8]) {
+        let Some(one) = self.steps.get(&step).filter(|one| one.remembers()) else { return };
+        let mut kept = one.session.lock().await;
+        let given = async {
+            let mut session = one.session(kept.take()).await?;
+            session.give(&format!("{MEMORY}#restore"), bytes).await?;
+            Ok::<_, RunError>(session)
+        };
+        match given.await {
+            Ok(session) => *kept = Some(session),
+            Err(error) => tracing::warn!(%error, %step, "what was kept could not be given back"),
+        }
+    }
+
+    /// Returns what a step wants to have kept; nothing when that is what it was given, when it keeps nothing,
+    /// or when it failed.
+    pub async fn keep(&self, step: StepKind) -> Option<Vec<u8>> {
+        let one = self.steps.get(&step).filter(|one| one.remembers())?;
+        let mut kept = one.session.lock().await;
+        let session = kept.as_mut()?;
+        let taken = session.take(&format!("{MEMORY}#keep")).await;
+        taken.inspect_err(|error| tracing::warn!(%error, %step, "nothing is kept")).ok().flatten()
     }
 }
 

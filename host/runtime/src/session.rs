@@ -1,11 +1,12 @@
 //! Several calls to one instance, so that resources one call returns can be used by the next.
 
+use ringfence_capability::Limit;
 use ringfence_engine::EngineError;
 use ringfence_engine::value::{self, Handles};
 use ringfence_interfaces::HostState;
 use serde_json::Value;
 use wasmtime::Store;
-use wasmtime::component::{Instance, Val};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Val};
 
 use crate::prepared::{Prepared, Running};
 use crate::{CallDone, RunError, Stdio, Usage, exports};
@@ -81,6 +82,52 @@ impl Session<'_> {
         let result = value::result_to_json(&ty, &results, &mut self.handles)?;
         crate::run::fits(&result, meter)?;
         Ok(CallDone { result, usage })
+    }
+}
+
+impl Session<'_> {
+    /// Calls `func(bytes: list<u8>)`. Bytes go in as they are, where [`Session::call`] would make a value of
+    /// each.
+    ///
+    /// # Errors
+    /// As [`Prepared::call`].
+    ///
+    /// # Cancellation
+    /// As [`Session::call`].
+    pub async fn give(&mut self, function: &str, bytes: &[u8]) -> Result<(), RunError> {
+        self.typed::<(&[u8],), ()>(function, (bytes,)).await
+    }
+
+    /// Calls `func() -> option<list<u8>>`.
+    ///
+    /// # Errors
+    /// As [`Prepared::call`].
+    ///
+    /// # Cancellation
+    /// As [`Session::call`].
+    pub async fn take(&mut self, function: &str) -> Result<Option<Vec<u8>>, RunError> {
+        let (bytes,) = self.typed::<(), (Option<Vec<u8>>,)>(function, ()).await?;
+        let most = self.running.meter.limits().output_bytes;
+        if bytes.as_ref().is_some_and(|bytes| bytes.len() as u64 > most) {
+            return Err(self.running.meter.reach(Limit::Output).into());
+        }
+        Ok(bytes)
+    }
+
+    async fn typed<P, R>(&mut self, function: &str, params: P) -> Result<R, RunError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let export = exports::find(&self.prepared.exports, function, &self.prepared.display)?;
+        let Running { store, bounds, meter, log } = &mut self.running;
+        log.calls(&export.name)?;
+        let done = bounds.hold(async {
+            let func = self.instance.get_typed_func::<P, R>(&mut *store, export.index)?;
+            func.call_async(&mut *store, params).await
+        });
+        let done = done.await.map_err(|error| EngineError::from_run(error, meter));
+        log.call_ended(done, Usage::of(meter))
     }
 }
 

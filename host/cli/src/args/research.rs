@@ -5,14 +5,20 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use ringfence::research::{Options, Strategy};
 
+use super::Grants;
+
 pub(super) const RESEARCH_EXAMPLES: &str = "\
 Examples:
   ringfence research \"What limits the height of a dam?\" --from examples/research/corpus
   ringfence research \"How is the water measured that seeps through a dam?\" --from notes --json --out report.json
   ringfence research \"dams\" --from notes --strategy focused --breadth 4 --budget 20
+  ringfence research \"tidal power\" --provider wikipedia -p net-read-only --trust-digest sha256:…
   ringfence research check report.json                 whether every sentence cites what carries it
+  ringfence research evaluate examples/research/questions.jsonl --from examples/research/corpus
+  ringfence research cache stats
 
-Each step is a plugin with its own grants; only the provider sees the directory. The steps are looked for in
+Each step is a plugin with its own grants; only the provider sees the directory or the network, and the flags under
+Policy and Capabilities are for it alone. The steps are looked for in
 `--steps`, then beside the program, then among what is installed (docs/guides/research.md).";
 
 /// Answer a question from documents, every sentence cited
@@ -30,6 +36,12 @@ pub(crate) struct Research {
 pub(crate) enum ResearchCommand {
     /// Check that every sentence of a report cites a place that carries it
     Check(ResearchCheck),
+    /// Answer questions whose sources are known, and say how good the answers are
+    Evaluate(Box<ResearchEvaluate>),
+    /// Find near-duplicates in texts whose copies are known, and say how many were found
+    EvaluateDuplicates(ResearchDuplicates),
+    /// Show or clear what is kept for the next run
+    Cache(ResearchCache),
 }
 
 /// Check that every sentence of a report cites a place that carries it
@@ -41,18 +53,62 @@ pub(crate) struct ResearchCheck {
     pub(crate) steps: StepArgs,
 }
 
+/// Answer questions whose sources are known, and say how good the answers are
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResearchEvaluate {
+    /// JSON Lines: `{"question": …, "expected": [URL, …]}`
+    pub(crate) questions: PathBuf,
+    #[command(flatten)]
+    pub(crate) how: ResearchHow,
+}
+
+/// Find near-duplicates in texts whose copies are known, and say how many were found
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResearchDuplicates {
+    /// JSON Lines: `{"id": …, "group": …, "text": …}`; texts of one group are copies of each other
+    pub(crate) texts: PathBuf,
+    #[command(flatten)]
+    pub(crate) steps: StepArgs,
+}
+
+/// Show or clear what is kept for the next run
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResearchCache {
+    #[command(subcommand)]
+    pub(crate) command: ResearchCacheCommand,
+}
+
+/// What to do with what is kept.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ResearchCacheCommand {
+    /// Show how much is kept: pages, searches, answers of steps, indexes
+    Stats,
+    /// Remove all of it
+    Clear,
+}
+
 /// Answer a question from documents, every sentence cited
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ResearchRun {
     /// The question
     #[arg(required = true)]
     pub(crate) question: Option<String>,
-    /// Directory with the documents: text, Markdown, HTML, JSON Lines
-    #[arg(long, value_name = "DIR", required = true)]
-    pub(crate) from: Option<PathBuf>,
     /// Write the report to this file
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) how: ResearchHow,
+}
+
+/// Where and how to search.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResearchHow {
+    /// Directory with the documents: text, Markdown, HTML, JSON Lines
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: Option<PathBuf>,
+    /// Who searches: `local`, `wikipedia`, `searxng`, `brave`, a path, or the name of an installed plugin
+    #[arg(long, value_name = "PLUGIN")]
+    pub(crate) provider: Option<PathBuf>,
     /// How widely to search
     #[arg(long, value_enum, default_value_t = StrategyArg::Comprehensive)]
     pub(crate) strategy: StrategyArg,
@@ -72,8 +128,16 @@ pub(crate) struct ResearchRun {
     /// `FILE=YYYY-MM-DD`
     #[arg(long, value_name = "FILE[=DATE]")]
     pub(crate) trust_list: Vec<String>,
+    /// Take up a run that was interrupted within a day: what it found and read is used
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// How old a page of the network may be before it is asked for again, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub(crate) max_age: u32,
     #[command(flatten)]
     pub(crate) steps: StepArgs,
+    #[command(flatten)]
+    pub(crate) grants: Grants,
 }
 
 /// Where the steps are.

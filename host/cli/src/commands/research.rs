@@ -1,12 +1,18 @@
-//! `research`: a cited report from documents, and its checker.
+//! `research`: a cited report from documents, its checker, and what is kept for the next run.
 
+mod cache;
+mod evaluate;
 mod steps;
 
 use std::path::Path;
+use std::time::Duration;
 
-use ringfence::research::{self, Options, Report, StepKind, TrustList, Watch};
+use ringfence::StartedSteps;
+use ringfence::research::{
+    self, Cached, Options, Report, ResearchError, Resume, StepKind, Steps, TrustList, Watch,
+};
 
-use crate::args::{Global, Research, ResearchCheck, ResearchCommand, ResearchRun};
+use crate::args::{Global, Research, ResearchCheck, ResearchCommand, ResearchHow, ResearchRun};
 use crate::error::CliError;
 use crate::files::{self, Existing, Readers};
 use crate::places;
@@ -25,22 +31,20 @@ pub(crate) fn research(
 ) -> Result<u8, CliError> {
     match &args.command {
         Some(ResearchCommand::Check(args)) => check(args, global, printer),
+        Some(ResearchCommand::Evaluate(args)) => evaluate::questions(args, global, printer),
+        Some(ResearchCommand::EvaluateDuplicates(args)) => {
+            evaluate::duplicates(args, global, printer)
+        }
+        Some(ResearchCommand::Cache(args)) => cache::cache(args, global, printer),
         None => report(&args.run, global, printer),
     }
 }
 
 fn report(args: &ResearchRun, global: &Global, printer: &Printer) -> Result<u8, CliError> {
-    let missing = || CliError::Usage("a question and `--from DIR` are needed".to_owned());
+    let missing = || CliError::Usage("a question is needed".to_owned());
     let question = args.question.as_deref().ok_or_else(missing)?;
-    let from = args.from.as_deref().ok_or_else(missing)?;
-    let options = options(args)?;
-    let steps = steps::all(args, from, global)?;
-    let runtime = runtime()?;
-    let watch = Progress { printer };
-    let started = steps.start();
-    let done = runtime.block_on(research::run(&started, question, &options, &watch));
-    watch.over();
-    let report = done.map_err(|error| CliError::Room(Box::new(error)))?;
+    let runs = Runs::new(&args.how, global, printer)?;
+    let report = runs.run(&[question], |_, report| report)?.remove(0);
     let text = if printer.is_json() { json(&report)? } else { research::markdown(&report) };
     match &args.out {
         Some(path) => {
@@ -55,6 +59,87 @@ fn report(args: &ResearchRun, global: &Global, printer: &Printer) -> Result<u8, 
     Ok(0)
 }
 
+/// Research runs with the same steps, options and cache.
+struct Runs<'p> {
+    steps: ringfence::ResearchSteps,
+    options: Options,
+    cache: Option<research::Cache>,
+    resume: Resume,
+    page_age: Duration,
+    printer: &'p Printer,
+}
+
+impl<'p> Runs<'p> {
+    fn new(how: &ResearchHow, global: &Global, printer: &'p Printer) -> Result<Self, CliError> {
+        Ok(Self {
+            options: options(how)?,
+            steps: steps::all(how, global)?,
+            cache: cache::open(global, printer)?,
+            resume: if how.resume { Resume::Yes } else { Resume::No },
+            page_age: Duration::from_hours(how.max_age.into()),
+            printer,
+        })
+    }
+
+    /// Answers questions, one after the other, and calls `then` with each and its report.
+    fn run<T>(
+        &self,
+        questions: &[&str],
+        mut then: impl FnMut(usize, Report) -> T,
+    ) -> Result<Vec<T>, CliError> {
+        let started = self.steps.start();
+        runtime()?.block_on(async {
+            self.restore(&started).await;
+            let mut done = Vec::new();
+            for (number, question) in questions.iter().enumerate() {
+                let report = self.one(&started, question).await;
+                done.push(then(number, report.map_err(|error| CliError::Room(Box::new(error)))?));
+            }
+            self.keep(&started).await;
+            Ok(done)
+        })
+    }
+
+    async fn one(
+        &self,
+        started: &StartedSteps<'_>,
+        question: &str,
+    ) -> Result<Report, ResearchError> {
+        let watch = Progress { printer: self.printer };
+        let done = match &self.cache {
+            Some(cache) => {
+                let cached = Cached::new(started, cache, self.resume, self.page_age);
+                research::run(&cached, question, &self.options, &watch).await
+            }
+            None => research::run(started, question, &self.options, &watch).await,
+        };
+        watch.over();
+        done
+    }
+
+    /// Gives the provider what it learned in an earlier run.
+    async fn restore(&self, started: &StartedSteps<'_>) {
+        let Some(cache) = &self.cache else { return };
+        let key = research::memory_key(&started.used(StepKind::Provider));
+        match cache.find(&key) {
+            Ok(Some(entry)) => started.restore(StepKind::Provider, &entry.body).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the research cache was passed over"),
+        }
+    }
+
+    /// Keeps what the provider learned for the next run.
+    async fn keep(&self, started: &StartedSteps<'_>) {
+        let Some(cache) = &self.cache else { return };
+        let Some(body) = started.keep(StepKind::Provider).await else { return };
+        let used = started.used(StepKind::Provider);
+        let entry = research::CacheEntry { body, checked: cache.now() };
+        if let Err(error) = cache.keep(&research::memory_key(&used), &used.plugin, &entry) {
+            tracing::warn!(%error, "what the provider learned is not kept");
+        }
+    }
+}
+
 /// Returns what the steps run on: one after the other, on this thread.
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -62,7 +147,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     runtime.map_err(|source| CliError::File { what, path: "tokio".to_owned(), source })
 }
 
-fn options(args: &ResearchRun) -> Result<Options, CliError> {
+fn options(args: &ResearchHow) -> Result<Options, CliError> {
     let lists = args.trust_list.iter().map(|text| list(text)).collect::<Result<_, _>>()?;
     Ok(Options {
         strategy: args.strategy.into(),
@@ -74,7 +159,6 @@ fn options(args: &ResearchRun) -> Result<Options, CliError> {
         today: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     })
 }
-
 /// Reads `FILE` or `FILE=YYYY-MM-DD`.
 fn list(text: &str) -> Result<TrustList, CliError> {
     let (path, as_of) = match text.rsplit_once('=') {

@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use research_quality::rank::RankIndex;
+use research_quality::hash::sha256;
+use research_quality::rank::{self, RankIndex};
 use ringfence_sdk::ToolError;
 
 use crate::exports::ringfence::research::provider::Hit;
@@ -21,6 +22,8 @@ const MAX_DOCUMENT_BYTES: u64 = 8 << 20;
 const MAX_LEVELS: usize = 32;
 /// How much of a document a hit shows, in characters.
 const SNIPPET_CHARS: usize = 200;
+/// The same in words.
+const SNIPPET_WORDS: usize = 40;
 
 /// What kind of file a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,144 +56,228 @@ impl Form {
 }
 
 /// Where a document lies, and what a hit says of it.
-struct Entry {
-    file: usize,
-    start: u64,
-    length: u64,
-    meta: Meta,
-    url: String,
-    snippet: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) id: u32,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
+    pub(crate) line: u32,
+    pub(crate) meta: Meta,
+    pub(crate) snippet: String,
+}
+
+/// A file as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) modified: u64,
+    /// Whether it could change once more without showing it in its time.
+    pub(crate) fresh: bool,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// A directory that was read.
+#[derive(Default)]
 pub(crate) struct Corpus {
-    files: Vec<(PathBuf, Form)>,
-    entries: Vec<Entry>,
-    by_url: BTreeMap<String, usize>,
-    index: RankIndex,
-    bytes: u64,
+    root: PathBuf,
+    pub(crate) files: Vec<Seen>,
+    pub(crate) index: RankIndex,
+    /// Addresses, and the places in `files` that they are of.
+    by_url: BTreeMap<String, (usize, usize)>,
+    urls: BTreeMap<u32, (String, usize, usize)>,
+    next: u32,
+    /// How many files were read, not taken over.
+    pub(crate) read: usize,
+    /// Whether anything is other than what was kept.
+    pub(crate) changed: bool,
 }
 
 impl Corpus {
-    /// Reads every document below `root` once and indexes its words.
-    pub(crate) fn open(root: &Path) -> Result<Self, ToolError> {
-        let mut files = Vec::new();
-        walk(root, 0, &mut files)?;
-        files.sort();
-        let mut corpus = Self {
-            files: Vec::new(),
-            entries: Vec::new(),
-            by_url: BTreeMap::new(),
-            index: RankIndex::new(),
-            bytes: 0,
-        };
-        for path in files {
-            if let Some(form) = Form::of(&path) {
-                corpus.add_file(root, path, form)?;
+    /// Indexes every document below `root`. What `kept` knows is taken over for the files that did not
+    /// change since, so that only the others are read.
+    pub(crate) fn open(
+        root: &Path,
+        kept: Option<(Vec<Seen>, RankIndex)>,
+    ) -> Result<Self, ToolError> {
+        let mut paths = Vec::new();
+        walk(root, 0, &mut paths)?;
+        let mut corpus = Self { root: root.to_owned(), changed: kept.is_none(), ..Self::default() };
+        let (known, index) = kept.unwrap_or_default();
+        corpus.index = index;
+        let ids = known.iter().flat_map(|file| &file.entries).map(|entry| entry.id);
+        corpus.next = ids.max().map_or(0, |id| id.saturating_add(1));
+        let mut known: BTreeMap<String, Seen> =
+            known.into_iter().map(|file| (file.name.clone(), file)).collect();
+        let mut bytes = 0_u64;
+        for path in paths {
+            let Some(form) = Form::of(&path) else { continue };
+            let name =
+                path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let before = known.remove(&name);
+            let file = corpus.file(&path, name, form, before)?;
+            bytes = bytes.saturating_add(file.size);
+            if bytes > MAX_CORPUS_BYTES {
+                return Err(ToolError::TooLarge(MAX_CORPUS_BYTES));
+            }
+            corpus.files.push(file);
+            if corpus.index.len() > MAX_DOCUMENTS {
+                let text = format!("there are more than {MAX_DOCUMENTS} documents");
+                return Err(ToolError::InvalidInput(text));
             }
         }
+        for gone in known.values() {
+            corpus.forget(gone);
+        }
+        corpus.files.sort_by(|a, b| a.name.cmp(&b.name));
+        corpus.name_documents();
         Ok(corpus)
     }
 
-    fn add_file(&mut self, root: &Path, path: PathBuf, form: Form) -> Result<(), ToolError> {
-        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        let file = self.files.len();
+    /// Returns what is known of a file: what was known, when it is still the same.
+    fn file(
+        &mut self,
+        path: &Path,
+        name: String,
+        form: Form,
+        before: Option<Seen>,
+    ) -> Result<Seen, ToolError> {
+        let failed = |error: std::io::Error| ToolError::Failed(format!("`{name}`: {error}"));
+        let metadata = fs::metadata(path).map_err(failed)?;
+        let (size, modified) = (metadata.len(), nanoseconds(&metadata));
+        let unchanged = |file: &Seen| {
+            !file.fresh && modified > 0 && (file.size, file.modified) == (size, modified)
+        };
+        let before = match before {
+            Some(file) if unchanged(&file) => return Ok(file),
+            other => other,
+        };
         let most = if form == Form::Lines { MAX_CORPUS_BYTES } else { MAX_DOCUMENT_BYTES };
-        let bytes = read_bounded(&path, &name, most)?;
-        self.bytes += bytes.len() as u64;
-        if self.bytes > MAX_CORPUS_BYTES {
-            return Err(ToolError::TooLarge(MAX_CORPUS_BYTES));
+        let bytes = read_bounded(path, &name, most)?;
+        self.read += 1;
+        let sha256 = sha256(&bytes);
+        if let Some(file) = before {
+            if file.sha256 == sha256 {
+                self.changed |= (file.size, file.modified) != (size, modified);
+                return Ok(Seen { size, modified, ..file });
+            }
+            self.forget(&file);
         }
-        self.files.push((path, form));
-        let text = String::from_utf8_lossy(&bytes);
-        let place = |start: usize, length: usize| (file, start as u64, length as u64);
+        self.changed = true;
+        let size = bytes.len() as u64;
+        let entries = self.entries(&name, form, &bytes)?;
+        Ok(Seen { name, size, modified, fresh: false, sha256, entries })
+    }
+
+    fn forget(&mut self, file: &Seen) {
+        self.changed = true;
+        for entry in &file.entries {
+            self.index.remove(entry.id);
+        }
+    }
+
+    fn entries(&mut self, name: &str, form: Form, bytes: &[u8]) -> Result<Vec<Entry>, ToolError> {
+        let text = String::from_utf8_lossy(bytes);
+        let whole = (0, bytes.len() as u64, 0);
         match form {
-            Form::Lines => self.add_lines(&name, file, &bytes),
+            Form::Lines => self.lines(name, bytes),
             Form::Html => {
                 let (title, words) = meta::page(&text);
                 let meta = Meta { title, ..Meta::default() };
-                self.add(place(0, bytes.len()), &name, meta, &words)
+                Ok(vec![self.add(whole, name, meta, &words)?])
             }
             Form::Text | Form::Markdown => {
                 let (mut meta, body) = meta::front(&text);
                 meta.title = meta.title.or_else(|| meta::heading(body));
-                self.add(place(0, bytes.len()), &name, meta, body)
+                Ok(vec![self.add(whole, name, meta, body)?])
             }
         }
     }
 
-    fn add_lines(&mut self, name: &str, file: usize, bytes: &[u8]) -> Result<(), ToolError> {
-        let mut start = 0;
-        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let place = (file, start as u64, line.len() as u64);
+    fn lines(&mut self, name: &str, bytes: &[u8]) -> Result<Vec<Entry>, ToolError> {
+        let (mut entries, mut start) = (Vec::new(), 0);
+        for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+            let place = (start as u64, line.len() as u64, number);
             start += line.len() + 1;
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let at = format!("{name}#{}", number + 1);
+            let at = format!("{name}#{number}");
             let read: Line = parsed(&at, line)?;
             let meta = Meta { url: read.url, title: read.title, published: read.published };
-            self.add(place, &at, meta, &read.text)?;
+            entries.push(self.add(place, &at, meta, &read.text)?);
         }
-        Ok(())
+        Ok(entries)
     }
 
     fn add(
         &mut self,
-        (file, start, length): (usize, u64, u64),
+        (start, length, line): (u64, u64, u32),
         name: &str,
-        mut meta: Meta,
+        meta: Meta,
         words: &str,
-    ) -> Result<(), ToolError> {
-        let number = self.entries.len();
-        if number >= MAX_DOCUMENTS {
-            let text = format!("there are more than {MAX_DOCUMENTS} documents");
-            return Err(ToolError::InvalidInput(text));
-        }
-        // Of two documents that name one address the second keeps the address of its place.
-        let own = meta.url.take().filter(|url| !self.by_url.contains_key(url));
-        let url = own.unwrap_or_else(|| format!("corpus:{name}"));
-        let id = u32::try_from(number).unwrap_or(u32::MAX);
+    ) -> Result<Entry, ToolError> {
+        let id = self.next;
+        self.next = self.next.saturating_add(1);
         let mut indexed = meta.title.clone().unwrap_or_default();
         indexed.push('\n');
         indexed.push_str(words);
         self.index.add(id, &indexed).map_err(|error| {
             ToolError::InvalidInput(format!("`{name}` cannot be indexed: {error}"))
         })?;
-        let snippet = words.split_whitespace().collect::<Vec<_>>();
-        let snippet = snippet.get(..snippet.len().min(40)).unwrap_or_default().join(" ");
-        let snippet = snippet.chars().take(SNIPPET_CHARS).collect();
-        self.by_url.insert(url.clone(), number);
-        self.entries.push(Entry { file, start, length, meta, url, snippet });
-        Ok(())
+        let snippet: Vec<_> = words.split_whitespace().take(SNIPPET_WORDS).collect();
+        let snippet = snippet.join(" ").chars().take(SNIPPET_CHARS).collect();
+        Ok(Entry { id, start, length, line, meta, snippet })
     }
 
-    /// Returns the documents that fit a query, the best first.
+    /// Gives every document its address: of two that name the same one, the second has that of its place.
+    fn name_documents(&mut self) {
+        for (file, seen) in self.files.iter().enumerate() {
+            for (at, entry) in seen.entries.iter().enumerate() {
+                let own = entry.meta.url.clone().filter(|url| !self.by_url.contains_key(url));
+                let place = || match entry.line {
+                    0 => format!("corpus:{}", seen.name),
+                    line => format!("corpus:{}#{line}", seen.name),
+                };
+                let url = own.unwrap_or_else(place);
+                self.by_url.insert(url.clone(), (file, at));
+                self.urls.insert(entry.id, (url, file, at));
+            }
+        }
+    }
+
+    /// Returns the documents that fit a query, the best first; of those that fit as well, by their place.
     pub(crate) fn search(&self, query: &str, limit: usize) -> Vec<Hit> {
-        let hits = self.index.search(query, limit, |_| None).into_iter();
-        hits.filter_map(|hit| {
-            let entry = self.entries.get(usize::try_from(hit.document).ok()?)?;
+        let hits = self.index.search(query, usize::MAX, |_| None).into_iter();
+        let place = |hit: rank::Hit| Some((hit.score, self.urls.get(&hit.document)?));
+        let mut hits: Vec<_> = hits.filter_map(place).collect();
+        hits.sort_by(|(a, x), (b, y)| b.total_cmp(a).then((x.1, x.2).cmp(&(y.1, y.2))));
+        hits.truncate(limit);
+        let hit = |(_, (url, file, at)): (f64, &(String, usize, usize))| {
+            let entry = self.files.get(*file)?.entries.get(*at)?;
             Some(Hit {
-                url: entry.url.clone(),
+                url: url.clone(),
                 title: entry.meta.title.clone(),
                 snippet: Some(entry.snippet.clone()),
                 published: entry.meta.published.clone(),
             })
-        })
-        .collect()
+        };
+        hits.into_iter().filter_map(hit).collect()
     }
 
     /// Returns the media type and the bytes of a document, read anew.
     pub(crate) fn read(&self, url: &str) -> Result<(&'static str, Vec<u8>), ToolError> {
         let missing = || ToolError::NotFound(format!("there is no document `{url}`"));
-        let entry =
-            self.by_url.get(url).and_then(|at| self.entries.get(*at)).ok_or_else(missing)?;
-        let (path, form) = self.files.get(entry.file).ok_or_else(missing)?;
+        let (file, at) = self.by_url.get(url).copied().ok_or_else(missing)?;
+        let file = self.files.get(file).ok_or_else(missing)?;
+        let entry = file.entries.get(at).ok_or_else(missing)?;
+        let form = Form::of(Path::new(&file.name)).ok_or_else(missing)?;
         let failed = |error: std::io::Error| ToolError::Failed(format!("`{url}`: {error}"));
-        let mut file = fs::File::open(path).map_err(failed)?;
-        file.seek(SeekFrom::Start(entry.start)).map_err(failed)?;
+        let mut opened = fs::File::open(self.root.join(&file.name)).map_err(failed)?;
+        opened.seek(SeekFrom::Start(entry.start)).map_err(failed)?;
         let mut bytes = Vec::new();
-        file.take(entry.length).read_to_end(&mut bytes).map_err(failed)?;
+        opened.take(entry.length).read_to_end(&mut bytes).map_err(failed)?;
         let body = match form {
             Form::Html => bytes,
             Form::Lines => parsed::<Line>(url, &bytes)?.text.into_bytes(),
@@ -201,6 +288,13 @@ impl Corpus {
         };
         Ok((form.media_type(), body))
     }
+}
+
+/// Returns when a file was changed last, in nanoseconds; 0 when nobody knows.
+fn nanoseconds(metadata: &fs::Metadata) -> u64 {
+    let time = metadata.modified().ok();
+    let since = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(at: &str, line: &[u8]) -> Result<T, ToolError> {

@@ -1,11 +1,13 @@
 //! The provider of a research run over a directory: finds documents in it by BM25, and gets them.
 //!
-//! `corpus` walks the directory and reads documents, within bounds; this file keeps the index of the
-//! running instance. What the documents say is data: none of it decides what is opened.
+//! `corpus` walks the directory and reads documents, within bounds; `kept` has what the next run takes
+//! over; this file keeps the index of the running instance. What the documents say is data: none of it
+//! decides what is opened.
 
 #![deny(unsafe_code)]
 
 mod corpus;
+mod kept;
 mod meta;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ use corpus::Corpus;
 
 ringfence_sdk::plugin!("ringfence:step-local/local" for Local, generate_all);
 
+use exports::ringfence::research::memory::Guest as Memory;
 use exports::ringfence::research::provider::{Guest, Hit, Known, Page};
 
 /// Where the host puts the directory.
@@ -33,6 +36,18 @@ struct Local;
 thread_local! {
     /// The index, made by the first call of an instance.
     static CORPUS: RefCell<Option<Corpus>> = const { RefCell::new(None) };
+    /// What an earlier run kept, until the first call.
+    static KEPT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Memory for Local {
+    fn restore(kept: Vec<u8>) {
+        KEPT.set(kept);
+    }
+
+    fn keep() -> Option<Vec<u8>> {
+        CORPUS.with_borrow(|corpus| corpus.as_ref().filter(|c| c.changed).and_then(kept::write))
+    }
 }
 
 impl Guest for Local {
@@ -59,7 +74,7 @@ impl Guest for Local {
 fn with_corpus<T>(work: impl FnOnce(&Corpus) -> Result<T, ToolError>) -> Result<T, ToolError> {
     CORPUS.with_borrow_mut(|kept| {
         if kept.is_none() {
-            *kept = Some(Corpus::open(Path::new(ROOT))?);
+            *kept = Some(Corpus::open(Path::new(ROOT), kept::read(&KEPT.take()))?);
         }
         kept.as_ref().map_or_else(|| Err(ToolError::Failed("no index".to_owned())), work)
     })

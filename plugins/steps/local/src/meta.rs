@@ -6,7 +6,7 @@ use serde::Deserialize;
 const MAX_FRONT_BYTES: usize = 4096;
 
 /// What is known of a document.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub(crate) url: Option<String>,
     pub(crate) title: Option<String>,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::ToolError;
 use super::corpus::Corpus;
-use super::meta;
+use super::{kept, meta};
 
 fn corpus(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Corpus, ToolError>) {
     let dir = tempfile::tempdir().unwrap();
@@ -15,7 +15,7 @@ fn corpus(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Corpus, ToolErro
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    let opened = Corpus::open(dir.path());
+    let opened = Corpus::open(dir.path(), None);
     (dir, opened)
 }
 
@@ -78,15 +78,77 @@ fn links_are_not_followed() {
     std::fs::create_dir(&inside).unwrap();
     std::os::unix::fs::symlink(dir.path().join("secret"), inside.join("a.txt")).unwrap();
     std::os::unix::fs::symlink(dir.path(), inside.join("up")).unwrap();
-    assert!(urls(&Corpus::open(&inside).unwrap(), "dams").is_empty());
+    assert!(urls(&Corpus::open(&inside, None).unwrap(), "dams").is_empty());
     std::fs::write(inside.join("b.txt"), "Dams.").unwrap();
-    assert_eq!(urls(&Corpus::open(&inside).unwrap(), "dams"), ["corpus:b.txt"]);
-    assert!(Corpus::open(Path::new("/nowhere")).is_err());
+    assert_eq!(urls(&Corpus::open(&inside, None).unwrap(), "dams"), ["corpus:b.txt"]);
+    assert!(Corpus::open(Path::new("/nowhere"), None).is_err());
 }
 
 #[test]
 fn front_matter_that_does_not_end_is_text() {
     for text in ["---\nurl: x\n", "no\n---\n", "---", ""] {
         assert_eq!(meta::front(text), (meta::Meta::default(), text));
+    }
+}
+
+/// Sets when a file was changed last, in seconds.
+fn date(path: &Path, seconds: u64) {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    std::fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn only_what_changed_is_read_again_and_the_answers_are_those_of_a_new_index() {
+    let files = [
+        ("a.md", "---\nurl: https://a.example/\n---\nDams hold water."),
+        ("b.md", "---\nurl: https://a.example/\n---\nDams and weirs."),
+        ("c.jsonl", "{\"text\":\"Canals carry water.\"}\n"),
+        ("new.md", "Locks."),
+    ];
+    let (dir, first) = corpus(&files);
+    let path = |name: &str| dir.path().join(name);
+    for (place, (name, _)) in (1..).zip(files) {
+        date(&path(name), 1000 * place);
+    }
+    drop(first);
+    let first = Corpus::open(dir.path(), None).unwrap();
+    assert_eq!((first.read, first.changed), (4, true));
+    let bytes = kept::write(&first).unwrap();
+    let again = |bytes: &[u8]| Corpus::open(dir.path(), kept::read(bytes)).unwrap();
+    // The newest file could have changed once more at that very time.
+    let second = again(&bytes);
+    assert_eq!((second.read, second.changed), (1, false));
+    // One is gone, one is other with the length and the newest one with the time it had, one is touched.
+    std::fs::remove_file(path("a.md")).unwrap();
+    std::fs::write(path("b.md"), files[1].1.replace("weirs", "gates")).unwrap();
+    date(&path("b.md"), 9000);
+    std::fs::write(path("new.md"), "Lakes.").unwrap();
+    date(&path("new.md"), 4000);
+    date(&path("c.jsonl"), 3500);
+    let third = again(&bytes);
+    assert_eq!((third.read, third.changed), (3, true));
+    let fresh = Corpus::open(dir.path(), None).unwrap();
+    for query in ["dams", "gates", "weirs", "water", "locks", "lakes", "canals"] {
+        assert_eq!(urls(&third, query), urls(&fresh, query), "{query}");
+    }
+    assert_eq!(urls(&third, "dams"), ["https://a.example/"], "the address is free again");
+    assert_eq!((urls(&third, "lakes").len(), urls(&third, "locks").len()), (1, 0));
+}
+
+#[test]
+fn what_is_no_index_is_passed_over() {
+    let (dir, first) = corpus(&[("a.md", "Dams hold water."), ("b.md", "Weirs.")]);
+    let bytes = kept::write(&first.unwrap()).unwrap();
+    assert!(kept::read(&bytes).is_some());
+    for end in 0..bytes.len() {
+        assert!(kept::read(&bytes[..end]).is_none(), "{end}");
+    }
+    let longer = [&bytes[..], b"x"].concat();
+    assert!(kept::read(&longer).is_none());
+    for at in 0..bytes.len() {
+        let mut other = bytes.clone();
+        other[at] ^= 0x41;
+        let opened = Corpus::open(dir.path(), kept::read(&other)).unwrap();
+        let _ = urls(&opened, "dams");
     }
 }

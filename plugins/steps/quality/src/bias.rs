@@ -9,6 +9,7 @@ pub mod assess;
 pub mod domain;
 pub mod lists;
 mod own;
+mod suffix;
 
 pub use assess::{Report, Share, Source, Warning, assess};
 pub use domain::{Address, Aliases};

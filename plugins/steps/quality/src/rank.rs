@@ -1,4 +1,4 @@
-//! Which documents answer a question: BM25 over the words of `text`, and the trust in a source.
+//! Which documents answer a question: BM25 over the stems of the words of `text`, and the trust in a source.
 //!
 //! The index can be added to and taken from at any time, and gives the same scores as one that was built
 //! at once. Scores use logarithms of a portable library, so they are the same on every machine.
@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 
 use crate::lexicon;
 use crate::limits::MAX_TEXT_BYTES;
+use crate::stem::stem_into;
 use crate::text;
+
+mod bytes;
+
+pub use bytes::{read_number, write_number};
 
 /// How soon more occurrences of a word stop counting (Robertson and Zaragoza 2009).
 const K1: f64 = 1.2;
@@ -27,7 +32,7 @@ const MAX_WORD_BYTES: usize = 64;
 pub struct RankIndex {
     words: BTreeMap<Box<str>, usize>,
     /// For each word the documents with it and how often, by number of document.
-    postings: Vec<BTreeMap<u32, u32>>,
+    postings: Vec<Vec<(u32, u32)>>,
     documents: BTreeMap<u32, Entry>,
     total_words: u64,
 }
@@ -90,20 +95,25 @@ impl RankIndex {
             return Err(AddError::Full);
         }
         self.remove(document);
-        let mut counts: BTreeMap<usize, u32> = BTreeMap::new();
-        let mut length = 0_u32;
-        text::for_each_word(content, |word| {
-            length += 1;
-            *counts.entry(self.number(word)).or_default() += 1;
-        });
-        for (word, count) in &counts {
-            if let Some(posting) = self.postings.get_mut(*word) {
-                posting.insert(document, *count);
-            }
+        let mut found: Vec<usize> = Vec::new();
+        for_each_stem(content, |stem, _| found.push(self.number(stem)));
+        let length = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        found.sort_unstable();
+        let mut words = Vec::new();
+        for same in found.chunk_by(|a, b| a == b) {
+            let Some((word, posting)) =
+                same.first().and_then(|word| Some((*word, self.postings.get_mut(*word)?)))
+            else {
+                continue;
+            };
+            words.push(word);
+            let often = (document, u32::try_from(same.len()).unwrap_or(u32::MAX));
+            // Mostly the last: documents come by growing number.
+            let place = posting.partition_point(|(other, _)| *other < document);
+            posting.insert(place, often);
         }
         self.total_words += u64::from(length);
-        let words = counts.into_keys().collect();
-        self.documents.insert(document, Entry { length, words });
+        self.documents.insert(document, Entry { length, words: words.into() });
         Ok(())
     }
 
@@ -113,7 +123,7 @@ impl RankIndex {
         self.total_words -= u64::from(entry.length);
         for word in &entry.words {
             if let Some(posting) = self.postings.get_mut(*word) {
-                posting.remove(&document);
+                posting.retain(|(other, _)| *other != document);
             }
         }
         true
@@ -154,11 +164,11 @@ impl RankIndex {
     /// when there are no others.
     fn wanted(&self, question: &str) -> Vec<usize> {
         let (mut topic, mut all) = (Vec::new(), Vec::new());
-        text::for_each_word(question, |word| {
+        for_each_stem(question, |stem, word| {
             if all.len() >= MAX_QUERY_WORDS {
                 return;
             }
-            if let Some(number) = self.words.get(clipped(word)).filter(|n| !all.contains(*n)) {
+            if let Some(number) = self.words.get(stem).filter(|n| !all.contains(*n)) {
                 all.push(*number);
                 if !lexicon::is_stop(word) {
                     topic.push(*number);
@@ -169,13 +179,12 @@ impl RankIndex {
     }
 
     fn number(&mut self, word: &str) -> usize {
-        let word = clipped(word);
         if let Some(number) = self.words.get(word) {
             return *number;
         }
         let number = self.postings.len();
         self.words.insert(word.into(), number);
-        self.postings.push(BTreeMap::new());
+        self.postings.push(Vec::new());
         number
     }
 }
@@ -184,6 +193,15 @@ impl RankIndex {
 pub fn trusted(trust: Option<f64>) -> f64 {
     let known = trust.filter(|trust| !trust.is_nan()).map(|trust| trust.clamp(0.0, 1.0));
     known.map_or(1.0, |trust| 1.0 + TRUST_WEIGHT * (2.0 * trust - 1.0))
+}
+
+/// Calls `visit` with the stem of each word of a text and the word.
+pub fn for_each_stem(content: &str, mut visit: impl FnMut(&str, &str)) {
+    let mut stem = String::new();
+    text::for_each_word(content, |word| {
+        stem_into(clipped(word), &mut stem);
+        visit(&stem, word);
+    });
 }
 
 fn clipped(word: &str) -> &str {
@@ -219,6 +237,14 @@ mod tests {
             index.add(u32::try_from(number).unwrap(), text).unwrap();
         }
         index
+    }
+
+    #[test]
+    fn words_of_one_root_are_one_word() {
+        let mut index = RankIndex::new();
+        index.add(1, "Seepage is measured at a weir.").unwrap();
+        index.add(2, "A pass through the mountains.").unwrap();
+        assert_eq!(found(&index, "How do they measure what seeps, the measuring of weirs?"), [1]);
     }
 
     fn found(index: &RankIndex, question: &str) -> Vec<u32> {

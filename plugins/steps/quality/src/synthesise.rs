@@ -1,13 +1,14 @@
 //! A report made of sentences of the sources, each with the places it stands in.
 //!
 //! Sentences are chosen by what they have in common with the question (BM25 over sentences, rarer words
-//! count more), the trust in their source and how many independent sources say the same; what is chosen
-//! must say something new. Nothing is rewritten, so every sentence can be looked up.
+//! count more), how much of it they have and whether they have what is asked for, the trust in their source
+//! and how many independent sources say the same; what is chosen must say something new. Nothing is rewritten, so every sentence can be looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::cite::{Citation, Stored};
+use crate::question::Question;
 use crate::rank::{RankIndex, trusted};
 use crate::sentence::{MAX_SENTENCE_BYTES, sentences};
 use crate::statement::Statement;
@@ -70,6 +71,7 @@ pub fn synthesise(question: &str, sources: &[Input<'_>], limit: usize) -> Synthe
     }
     let hits = index.search(question, considered.len(), |_| None);
     let limit = limit.min(MAX_STATEMENTS);
+    let asked = Question::of(question);
     let mut same = Same::of(&considered);
     let mut scored: Vec<(f64, usize, Vec<usize>)> = hits
         .iter()
@@ -80,7 +82,8 @@ pub fn synthesise(question: &str, sources: &[Input<'_>], limit: usize) -> Synthe
             let others = same.independent(at);
             let support = f64::from(u32::try_from(others.len().min(MAX_SUPPORT)).unwrap_or(0));
             let trust = sources.get(sentence.source).and_then(|source| source.trust);
-            Some((hit.score * trusted(trust) * (1.0 + SUPPORT_WEIGHT * support), at, others))
+            let score = hit.score * asked.fit(sentence.text) * trusted(trust);
+            Some((score * (1.0 + SUPPORT_WEIGHT * support), at, others))
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -6,12 +6,15 @@ use ringfence::research::StepKind;
 use ringfence::{Host, Plugin, Profile, ResearchSteps, RunOptions};
 use ringfence_capability::{Capability, Grant, Limit, Origin, PathScope, Request};
 
-use crate::args::{Global, ResearchRun, StepArgs};
+use crate::args::{Global, ResearchHow, StepArgs};
 use crate::error::CliError;
 use crate::{named, places};
 
 /// The folder beside the program, and below its `share`, that the steps are in.
 const BESIDE: [&str; 2] = ["steps", "../share/ringfence/steps"];
+
+/// The providers that come with the program.
+const PROVIDERS: [&str; 4] = ["local", "wikipedia", "searxng", "brave"];
 
 /// What a step gets at most: a large corpus is read and judged as a whole.
 const LIMITS: [(Limit, u64); 5] = [
@@ -22,20 +25,18 @@ const LIMITS: [(Limit, u64); 5] = [
     (Limit::HostCallBytes, 512 << 20),
 ];
 
-/// Returns every step, of which the provider alone is granted the directory.
-pub(super) fn all(
-    args: &ResearchRun,
-    from: &Path,
-    global: &Global,
-) -> Result<ResearchSteps, CliError> {
+/// Returns every step, of which the provider alone is granted the directory, and what the flags say.
+pub(super) fn all(how: &ResearchHow, global: &Global) -> Result<ResearchSteps, CliError> {
     let host = places::host(global)?.build()?;
     let mut steps = ResearchSteps::new();
     for step in StepKind::ALL {
-        let options = match step {
-            StepKind::Provider => reading(from, global)?,
-            _ => nothing(),
-        };
-        add(&mut steps, &host, step, options, &args.steps, global)?;
+        if step == StepKind::Provider {
+            let plugin = provider(&host, how, global)?;
+            let prepared = host.prepare(&plugin, searching(how, global)?)?;
+            steps.set(step, &plugin, prepared);
+        } else {
+            add(&mut steps, &host, step, nothing(), &how.steps, global)?;
+        }
     }
     Ok(steps)
 }
@@ -70,18 +71,41 @@ fn nothing() -> RunOptions {
     RunOptions { profile: Profile::Offline, limits: LIMITS.to_vec(), ..RunOptions::default() }
 }
 
-/// Returns what the provider is granted for `--from`: the directory, for reading.
-fn reading(from: &Path, global: &Global) -> Result<RunOptions, CliError> {
+/// Returns what the provider is granted: the directory of `--from`, for reading, and what the flags say.
+fn searching(how: &ResearchHow, global: &Global) -> Result<RunOptions, CliError> {
+    let mut options = crate::flags::options(&how.grants, global)?;
+    let given = std::mem::take(&mut options.limits);
+    options.limits = LIMITS.into_iter().chain(given).collect();
+    let Some(from) = &how.from else {
+        if how.provider.is_none() {
+            let text = "where to search is needed: `--from DIR`, or `--provider PLUGIN`";
+            return Err(CliError::Usage(text.to_owned()));
+        }
+        return Ok(options);
+    };
     let flag = format!("--from {}", from.display());
-    let scope = scope(from, global, &flag)?;
-    let capability = Capability::FsRead(scope);
+    let capability = Capability::FsRead(scope(from, global, &flag)?);
     let by = Origin::Flag(flag);
-    Ok(RunOptions {
-        profile: Profile::ReadOnly,
-        requests: vec![Request::required(capability.clone(), "the documents", by.clone())],
-        approved: vec![Grant::new(capability, by)],
-        ..nothing()
-    })
+    options.profile = options.profile.max(Profile::ReadOnly);
+    options.requests.push(Request::required(capability.clone(), "the documents", by.clone()));
+    options.approved.push(Grant::new(capability, by));
+    Ok(options)
+}
+
+/// Finds the provider: what `--provider` names among the steps, else as a path or an installed plugin.
+fn provider(host: &Host, how: &ResearchHow, global: &Global) -> Result<Plugin, CliError> {
+    let Some(named) = &how.provider else {
+        return find(host, StepKind::Provider, &how.steps, global);
+    };
+    let folder = named.to_str().filter(|name| PROVIDERS.contains(name));
+    let dirs = |folder| {
+        let given = how.steps.steps.as_ref().map(|dir| dir.join(folder));
+        given.or_else(|| beside(folder))
+    };
+    match folder.and_then(dirs) {
+        Some(dir) => Ok(host.open(dir)?),
+        None => named::open(host, named, global),
+    }
 }
 
 fn scope(from: &Path, global: &Global, flag: &str) -> Result<PathScope, CliError> {

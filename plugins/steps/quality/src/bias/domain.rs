@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::suffix;
+
 /// Longest host name (RFC 1035).
 const MAX_HOST_BYTES: usize = 253;
 /// Longest address that is looked at.
@@ -67,7 +69,7 @@ impl Address {
     /// itself a public suffix, stand for themselves.
     pub fn domain(&self) -> &str {
         let literal = self.host.starts_with('[') || self.host.parse::<std::net::IpAddr>().is_ok();
-        if literal { &self.host } else { psl::domain_str(&self.host).unwrap_or(&self.host) }
+        if literal { &self.host } else { suffix::registrable(&self.host).unwrap_or(&self.host) }
     }
 }
 
