@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs, io};
 
 /// The packages a plugin can name without copying them into its own `wit` directory.
-const PACKAGES: [&str; 4] = ["plugin", "host", "research", "agent"];
+const PACKAGES: [&str; 5] = ["plugin", "host", "research", "agent", "mcp"];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

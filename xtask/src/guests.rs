@@ -21,8 +21,8 @@ use crate::workspace::Workspace;
 const PLUGIN_KINDS: [&str; 3] = ["tools", "steps", "agents"];
 
 /// The packages a plugin's WIT can name, in an order in which each uses only those before it.
-const WIT_PACKAGES: [&str; 4] =
-    ["wit/v0.1/plugin", "wit/v0.1/host", "wit/v0.1/research", "wit/v0.1/agent"];
+const WIT_PACKAGES: [&str; 5] =
+    ["wit/v0.1/plugin", "wit/v0.1/host", "wit/v0.1/research", "wit/v0.1/agent", "wit/v0.1/mcp"];
 
 /// The program that puts doc comments into a component, an example of the room `bundle`.
 const EMBED_DOCS: &str = "embed-docs";

@@ -12,6 +12,7 @@
 )]
 
 mod checks;
+mod conformance;
 mod demo;
 mod failure;
 mod guests;
@@ -41,6 +42,7 @@ Commands:
   setup       check the tools and add the `wasm32-wasip2` target when it is missing
   guests      build the plugins and the test guests, then copy the components in place
   peers       install the MCP servers that tests talk to (npm, pip; needs the network once)
+  conformance run the MCP conformance suite against `mcp serve` (npm; needs the network once)
   tidy        check layers, lengths, frozen WIT and the other rules of the tree
   ci          everything a change must pass: format, lints, docs, reference, tests
   reference   write docs/reference/cli.md from the built binary
@@ -89,6 +91,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["guests"] => guests::run(&workspace, guests::Selection::All),
         ["guests", "--plugins-only"] => guests::run(&workspace, guests::Selection::Plugins),
         ["peers"] => peers::run(&workspace),
+        ["conformance"] => conformance::run(&workspace),
         ["demo"] => demo::run(&workspace),
         ["test"] => checks::test(&workspace),
         ["ci"] => checks::ci(&workspace, checks::Tests::Run),
@@ -118,7 +121,9 @@ mod tests {
 
     #[test]
     fn the_help_names_every_command() {
-        for command in ["demo", "test", "setup", "guests", "peers", "tidy", "ci", "reference"] {
+        let commands =
+            ["demo", "test", "setup", "guests", "peers", "conformance", "tidy", "ci", "reference"];
+        for command in commands {
             assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
         }
     }

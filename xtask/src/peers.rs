@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// Returns the lines of a list.
-fn listed(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn listed(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let path = workspace.path("tests/mcp").join(name);
     let text = std::fs::read_to_string(&path);
     let text = text.map_err(|source| Failure::io("read", &path, &source))?;

@@ -104,6 +104,7 @@ const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
     ("ringfence:agent", OURS, &["model"], MODEL),
     ("ringfence:agent", OURS, &["mailbox", "agents"], AGENTS),
     ("ringfence:plugin", OURS, &["types"], BASE),
+    ("ringfence:mcp", OURS, &["types"], BASE),
     ("ringfence:research", OURS, &["types"], BASE),
 ];
 

@@ -133,6 +133,24 @@ pub struct Function {
     pub output_schema: Value,
     /// Whether it can be called with JSON, or why not.
     pub callable: Result<(), NotCallable>,
+    /// What it gives back to clients of the Model Context Protocol.
+    pub gives: Gives,
+    /// The parameter through which the host hands it answers to its questions; no caller fills it, and
+    /// the schema of the input does not have it.
+    pub answers: Option<String>,
+}
+
+/// What a function gives back to clients of the Model Context Protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "whoever offers functions must know each")]
+pub enum Gives {
+    /// A value of its own type.
+    #[default]
+    Value,
+    /// A `reply` of `ringfence:mcp/types`: content of several kinds, or questions.
+    Reply,
+    /// A `prompt` of `ringfence:mcp/types`.
+    Prompt,
 }
 
 /// One parameter of a function.

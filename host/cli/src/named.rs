@@ -26,18 +26,47 @@ fn plugin(word: &Path, global: &Global) -> Result<Named, CliError> {
     if text.contains('/') || std::fs::symlink_metadata(word).is_ok() {
         return Ok(path());
     }
+    Ok(by_name(text, global)?.unwrap_or_else(path))
+}
+
+/// Returns the installed plugin called `text`; nothing when none is, and none has a similar name.
+fn by_name(text: &str, global: &Global) -> Result<Option<Named>, CliError> {
     // A word that no plugin can be called is a path that is not there.
-    let Ok(wanted) = text.parse::<Wanted>() else { return Ok(path()) };
-    let Some(store) = Store::look(&places::data(global)?).map_err(room)? else { return Ok(path()) };
+    let Ok(wanted) = text.parse::<Wanted>() else { return Ok(None) };
+    let Some(store) = Store::look(&places::data(global)?).map_err(room)? else { return Ok(None) };
     let (receipt, installed) = match store.find(&wanted) {
         // `plugin.toml` of nothing installed: told as the path that is not there either.
-        Err(StoreError::NotInstalled { nearest: None, .. }) => return Ok(path()),
+        Err(StoreError::NotInstalled { nearest: None, .. }) => return Ok(None),
         found => found.map_err(room)?,
     };
     if let Some(lockfile) = commands::lockfile(global)? {
         lockfile.check(&receipt.name, installed.digest).map_err(room)?;
     }
-    Ok(Named { path: store.path(&installed), installed: Some((receipt.name, installed)) })
+    Ok(Some(Named { path: store.path(&installed), installed: Some((receipt.name, installed)) }))
+}
+
+/// Tells whether `word` means an installed plugin, and not a path.
+pub(crate) fn is_name(word: &Path, global: &Global) -> Result<bool, CliError> {
+    Ok(plugin(word, global)?.installed.is_some())
+}
+
+/// Returns the name and the digest of the installed plugin called `word`, whatever lies in the workspace;
+/// nothing when there is none.
+pub(crate) fn installed(word: &str, global: &Global) -> Result<Option<(String, Digest)>, CliError> {
+    let named = by_name(word, global)?.and_then(|named| named.installed);
+    Ok(named.map(|(name, installed)| (name, installed.digest)))
+}
+
+/// Opens the installed plugin called `word`, whatever lies in the workspace.
+pub(crate) fn open_installed(
+    host: &Host,
+    word: &str,
+    global: &Global,
+) -> Result<Option<Plugin>, CliError> {
+    let Some(named) = by_name(word, global)? else { return Ok(None) };
+    let plugin = host.open(&named.path)?;
+    named.check(plugin.identity)?;
+    Ok(Some(plugin))
 }
 
 /// Opens what `word` means, to run it: verified, and what was installed if it is a name.

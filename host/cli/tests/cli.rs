@@ -14,8 +14,12 @@ mod diff;
 mod ends;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/live.rs"]
+mod live;
 #[path = "cli/mcp.rs"]
 mod mcp;
+#[path = "cli/offered.rs"]
+mod offered;
 #[path = "cli/stdin.rs"]
 mod stdin;
 #[path = "cli/words.rs"]

@@ -14,12 +14,16 @@
 mod common;
 #[path = "store/install.rs"]
 mod install;
+#[path = "cli/live.rs"]
+mod live;
 #[path = "store/lock.rs"]
 mod lock;
 #[path = "store/many.rs"]
 mod many;
 #[path = "store/named.rs"]
 mod named;
+#[path = "store/served.rs"]
+mod served;
 #[cfg(unix)]
 #[path = "exec/session.rs"]
 mod session;

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// The most characters of a name: clients put their own prefix before it, and some stop at 64.
-pub const MAX_NAME: usize = 40;
+/// The most characters of a name: clients put their own prefix before it (`mcp__ringfence__`), and some
+/// stop at 63.
+pub const MAX_NAME: usize = 47;
 /// Characters of the hash that tells two names apart.
 const SUFFIX: usize = 8;
 

@@ -209,6 +209,17 @@ pub enum Part {
         /// Its contents.
         data: String,
     },
+    /// The name of a resource, without its contents.
+    Link {
+        /// Its name for programs.
+        uri: String,
+        /// Its name.
+        name: String,
+        /// What is in it.
+        description: Option<String>,
+        /// Its type.
+        mime_type: Option<String>,
+    },
 }
 
 impl Answer {

@@ -94,6 +94,14 @@ pub enum RunError {
         /// The command that fits.
         instead: String,
     },
+    /// What a plugin says about its resources is not what it may say.
+    #[error("`{plugin}` says about its resources what it may not: `{what}`")]
+    Resources {
+        /// The plugin.
+        plugin: String,
+        /// The address, or the function.
+        what: String,
+    },
     /// A grant names a secret or a value that nobody supplied.
     #[error("{what} `{name}` was granted, but it has no value")]
     NoValue {
@@ -192,6 +200,7 @@ impl Diagnostic for RunError {
             Self::Linked { .. } => "runtime::linked-path",
             Self::NoFunction { .. } => "runtime::no-function",
             Self::WrongKind { .. } => "runtime::wrong-kind",
+            Self::Resources { .. } => "runtime::resources",
             Self::NoValue { .. } => "runtime::no-value",
             Self::NotOffered { .. } => "runtime::not-offered",
             Self::Unused { .. } => "runtime::unused",
@@ -210,6 +219,7 @@ impl Diagnostic for RunError {
             | Self::NoFunction { .. }
             | Self::NoAgent { .. }
             | Self::WrongKind { .. }
+            | Self::Resources { .. }
             | Self::NoValue { .. }
             | Self::Unused { .. }
             | Self::NotOffered { .. } => Class::BadInput,
@@ -244,6 +254,9 @@ impl Diagnostic for RunError {
             )),
             Self::NoAgent { known, .. } => Some(format!("there is `{}`", known.join("`, `"))),
             Self::WrongKind { instead, .. } => Some(format!("use `{instead}`")),
+            Self::Resources { plugin, .. } => Some(format!(
+                "build it against `ringfence:mcp@0.1.0`, and call each resource `{plugin}://…`"
+            )),
             Self::NoValue { flag, .. } => Some(format!("supply it with `{flag}`")),
             Self::NotOffered { .. } => {
                 Some("remove the request, or make it `optional = true`".to_owned())

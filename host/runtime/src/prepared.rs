@@ -21,7 +21,7 @@ use crate::host::run_layers;
 use crate::options::Silence;
 use crate::places::Places;
 use crate::record::{Identity, Log, RunLog};
-use crate::{Host, Plan, Plugin, RunError, RunOptions, Stdio, exports};
+use crate::{Host, Plan, Plugin, RunError, RunOptions, Stdio, Usage, exports};
 
 /// A plugin ready to run. Every call gets a fresh store.
 pub struct Prepared {
@@ -52,6 +52,13 @@ pub(crate) struct Running {
     pub(crate) bounds: Bounds,
     pub(crate) meter: Arc<Meter>,
     pub(crate) log: RunLog,
+}
+
+impl Drop for Running {
+    /// Records the end of a run that was withdrawn: every other way to end recorded it already.
+    fn drop(&mut self) {
+        self.log.withdrawn(Usage::of(&self.meter));
+    }
 }
 
 impl Prepared {

@@ -1,7 +1,7 @@
 //! Writes what was decided and done into the audit log.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cap_std::fs::Dir;
 use ringfence_audit::{
@@ -137,6 +137,8 @@ pub(crate) struct RunLog {
     meter: Arc<Meter>,
     /// Refused attempts past the limit on records; their number is told at the end.
     unlisted: Arc<AtomicU64>,
+    /// Whether the end is recorded.
+    closed: Arc<AtomicBool>,
 }
 
 impl RunLog {
@@ -148,7 +150,8 @@ impl RunLog {
         meter: Arc<Meter>,
     ) -> Result<Self, RunError> {
         let unlisted = Arc::new(AtomicU64::new(0));
-        let this = Self { identity: identity.clone(), log, run: run_id()?, meter, unlisted };
+        let (identity, closed) = (identity.clone(), Arc::default());
+        let this = Self { identity, log, run: run_id()?, meter, unlisted, closed };
         let entry = this.entry("run.start").at(Target::name(what));
         this.log.append(&[entry])?;
         tracing::debug!(run = this.run, plugin = this.identity.name(), what, "a run starts");
@@ -192,7 +195,21 @@ impl RunLog {
         done: Result<T, EngineError>,
         usage: Usage,
     ) -> Result<T, RunError> {
+        self.closed.store(true, Ordering::Relaxed);
         self.close("run.end", done, usage)
+    }
+
+    /// Records that nobody waits for the run any more, when it has no end yet.
+    pub(crate) fn withdrawn(&self, usage: Usage) {
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let how = format!("withdrawn after {} ms of processor time", usage.cpu_ms);
+        let layer = self.identity.profile.name();
+        let entry = self.entry("run.end").decided(Decision::Allow, layer, &Origin::BuiltIn, &how);
+        if let Err(error) = self.log.append(&[entry]) {
+            tracing::error!(%error, run = self.run, "the end of a run could not be recorded");
+        }
     }
 
     fn close<T>(

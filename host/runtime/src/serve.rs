@@ -209,7 +209,7 @@ impl Server {
         let waiting = tokio::time::timeout(QUEUE_TIME, Arc::clone(&self.places).acquire_owned());
         let Ok(Ok(place)) = waiting.await else { return Err(StatusCode::SERVICE_UNAVAILABLE) };
         let running = self.prepared.start("http request", Stdio::captured(), &[]);
-        let running = running.map_err(|error| {
+        let mut running = running.map_err(|error| {
             tracing::error!(%error, "a request could not be started");
             StatusCode::INTERNAL_SERVER_ERROR
         })?;
@@ -218,9 +218,9 @@ impl Server {
         let request = request.map(|body| Limited::new(body, most).map_err(too_large));
         let run = move |call: HttpCall<HostState>| async move {
             let _place = place;
-            let Running { mut store, bounds, meter, log } = running;
-            let done = bounds.hold(call.run(&mut store)).await;
-            log.ended(done.map_err(|error| EngineError::from_run(error, &meter)), Usage::of(&meter))
+            let Running { store, bounds, meter, log } = &mut running;
+            let done = bounds.hold(call.run(&mut *store)).await;
+            log.ended(done.map_err(|error| EngineError::from_run(error, meter)), Usage::of(meter))
         };
         let answered = self.handler.answer(request, meter, run).await;
         match answered {

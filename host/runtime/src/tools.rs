@@ -1,103 +1,151 @@
 //! Prepared plugins as a registry of tools for the Model Context Protocol.
 //!
-//! Every exported function of a plugin is a tool, with the schemas made from its WIT types. What a tool
-//! can do to the world is computed from what the plugin was granted: its author's word can only make it
+//! Every exported function of a plugin is a tool, with the schemas made from its WIT types; with the types of
+//! `ringfence:mcp` it can answer with more than a value, ask, or be a prompt. What a tool can do to the world is computed from what the plugin was granted: its author's word can only make it
 //! worse. Nothing in here grants, approves or widens anything.
 
+mod plugin;
+mod prompts;
+mod rich;
 mod shape;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use ringfence_bundle::inspect::{Function, inspect};
+use ringfence_bundle::inspect::Function;
 use ringfence_bundle::manifest::{Effect, ToolMeta};
-use ringfence_bundle::{Encoding, adapt};
-use ringfence_capability::{GrantSet, Kind};
+use ringfence_capability::{Class, GrantSet, Kind};
 use ringfence_interfaces::{Level, Observer};
 use ringfence_mcp::{
-    Answer, Call, CallError, Catalog, Changes, Document, Hints, Listener, Outcome, Part, Registry,
-    Severity, Tool, tool_names,
+    Answer, Call, CallError, Catalog, Changes, Document, Hints, Listener, McpError, Outcome, Part,
+    PromptCall, PromptOutcome, Registry, Severity, Tool, tool_names,
 };
 use serde_json::Value;
+use tokio::sync::watch;
 
-use crate::{CallResult, Host, Plugin, Prepared, RunError, RunOptions, Stdio};
+use crate::{CallResult, Prepared, Stdio};
+pub use plugin::OfferedPlugin;
+use prompts::PromptTarget;
 use shape::Shape;
 
 /// The scheme of what the host itself has to read about plugins.
 const SCHEME: &str = "ringfence";
 
-/// A plugin that offers its functions as tools.
-pub struct OfferedPlugin {
-    name: String,
-    description: String,
-    functions: Vec<Function>,
-    metas: HashMap<String, ToolMeta>,
-    prepared: Arc<Prepared>,
-}
-
-impl Host {
-    /// Decides about `plugin`, loads and links it, to offer its functions as tools. Nothing of it runs.
-    ///
-    /// # Errors
-    /// As [`Host::prepare`], and when it exports no function that can be called with JSON.
-    pub fn offer(&self, plugin: &Plugin, options: RunOptions) -> Result<OfferedPlugin, RunError> {
-        let adapted;
-        let bytes = match plugin.encoding {
-            Encoding::Component => &plugin.component,
-            Encoding::CoreModule => {
-                adapted = adapt::adapt(&plugin.component, &plugin.display)?;
-                &adapted
-            }
-        };
-        let interface = inspect(bytes, &plugin.display)?;
-        let prepared = self.prepare(plugin, options)?.for_serving();
-        let callable = |function: &Function| function.callable.is_ok();
-        let functions: Vec<_> = interface.functions.into_iter().filter(callable).collect();
-        if functions.is_empty() {
-            let (is, wanted) = (interface.kind.name(), "tools");
-            let instead = format!("ringfence run {}", plugin.display);
-            return Err(RunError::WrongKind {
-                plugin: plugin.display.clone(),
-                is,
-                wanted,
-                instead,
-            });
-        }
-        Ok(OfferedPlugin {
-            name: plugin.manifest.name.clone(),
-            description: plugin.manifest.description.clone(),
-            metas: plugin.manifest.tools.iter().map(|(name, meta)| (name.clone(), *meta)).collect(),
-            functions,
-            prepared: Arc::new(prepared),
-        })
-    }
-}
-
-/// The tools of several plugins.
+/// The tools, prompts and resources of several plugins.
 pub struct Toolbox {
+    offer: Mutex<Arc<Offer>>,
+    /// Tells of changes, where there can be some.
+    tell: Option<watch::Sender<u64>>,
+}
+
+/// What is offered at one moment.
+struct Offer {
     catalog: Arc<Catalog>,
     targets: HashMap<String, Target>,
-    documents: HashMap<String, String>,
+    prompts: HashMap<String, PromptTarget>,
+    /// What the host itself says about plugins.
+    pages: HashMap<String, String>,
+    /// What reads the resources of each scheme: the plugin of that name.
+    readers: HashMap<String, Reader>,
 }
 
 /// What a tool calls.
+#[derive(Clone)]
 struct Target {
+    plugin: String,
     prepared: Arc<Prepared>,
     function: String,
     shape: Shape,
+    answers: Option<String>,
+}
+
+/// What reads the resources of a plugin.
+#[derive(Clone)]
+struct Reader {
+    prepared: Arc<Prepared>,
+    function: String,
 }
 
 impl Toolbox {
-    /// Returns the tools of these plugins.
+    /// Returns what these plugins offer.
     ///
     /// # Errors
     /// When two functions cannot be told apart: one plugin was given twice.
-    pub fn new(plugins: &[OfferedPlugin]) -> Result<Self, ringfence_mcp::McpError> {
+    pub fn new(plugins: &[OfferedPlugin]) -> Result<Self, McpError> {
+        Ok(Self { offer: Mutex::new(Arc::new(Offer::of(plugins)?)), tell: None })
+    }
+
+    /// Returns the same, of which the plugins can be replaced.
+    #[must_use]
+    pub fn changing(self) -> Self {
+        Self { tell: Some(watch::channel(0).0), ..self }
+    }
+
+    /// Offers these plugins in place of those before, and tells whoever listens. Calls that run go on.
+    ///
+    /// # Errors
+    /// As [`Toolbox::new`]; then nothing changes.
+    pub fn replace(&self, plugins: &[OfferedPlugin]) -> Result<(), McpError> {
+        let offer = Arc::new(Offer::of(plugins)?);
+        *self.offer.lock().unwrap_or_else(PoisonError::into_inner) = offer;
+        if let Some(tell) = &self.tell {
+            tell.send_modify(|number| *number += 1);
+        }
+        Ok(())
+    }
+
+    fn offer(&self) -> Arc<Offer> {
+        Arc::clone(&self.offer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn run(&self, call: Call) -> Result<Outcome, CallError> {
+        let target = self.offer().targets.get(&call.tool).cloned();
+        let target = target.ok_or_else(|| CallError::UnknownTool { tool: call.tool.clone() })?;
+        let stdio = Stdio::captured().heard_by(Arc::new(Hearing(call.listener)));
+        let mut input = call.input;
+        if let (Some(param), Some(answers)) = (&target.answers, &call.answers) {
+            input[param] = rich::answers(answers);
+        }
+        let done = target.prepared.call(&target.function, &input, stdio).await;
+        match done.map_err(|error| CallError::of(&error))?.result {
+            CallResult::Ok(value) if target.shape == Shape::Reply => {
+                rich::reply(&target.plugin, value)
+            }
+            CallResult::Ok(value) => Ok(Outcome::Done(target.shape.answer(value))),
+            CallResult::Err(error) => Ok(Outcome::Done(Answer::failure(plugin_error(&error)))),
+        }
+    }
+
+    async fn contents(&self, uri: String) -> Result<Vec<Part>, CallError> {
+        let offer = self.offer();
+        if let Some(text) = offer.pages.get(&uri).cloned() {
+            let mime_type = Some("text/markdown".to_owned());
+            return Ok(vec![Part::TextDocument { uri, mime_type, text }]);
+        }
+        let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme);
+        let Some(reader) = offer.readers.get(scheme).filter(|_| rich::own(scheme, &uri).is_ok())
+        else {
+            return Err(CallError::NoResource { uri });
+        };
+        let input = serde_json::json!({ "uri": uri });
+        let done = reader.prepared.call(&reader.function, &input, Stdio::captured()).await;
+        match done.map_err(|error| CallError::of(&error))?.result {
+            CallResult::Ok(value) => rich::contents(scheme, value),
+            CallResult::Err(error) if error.get("not-found").is_some() => {
+                Err(CallError::NoResource { uri })
+            }
+            CallResult::Err(error) => Err(failed(plugin_error(&error))),
+        }
+    }
+}
+
+impl Offer {
+    fn of(plugins: &[OfferedPlugin]) -> Result<Self, McpError> {
         let all: Vec<(&OfferedPlugin, &Function)> =
-            plugins.iter().flat_map(|one| one.functions.iter().map(move |f| (one, f))).collect();
+            plugins.iter().flat_map(|one| one.tools().map(move |f| (one, f))).collect();
         let pairs: Vec<_> = all
             .iter()
             .map(|(one, function)| (one.name.as_str(), function.short.as_str()))
@@ -114,34 +162,41 @@ impl Toolbox {
                 input,
                 output,
             });
-            let prepared = Arc::clone(&plugin.prepared);
-            targets.insert(name, Target { prepared, function: function.full.clone(), shape });
+            let target = Target {
+                plugin: plugin.name.clone(),
+                prepared: Arc::clone(&plugin.prepared),
+                function: function.full.clone(),
+                shape,
+                answers: function.answers.clone(),
+            };
+            targets.insert(name, target);
         }
-        let (listed, documents) = documents(plugins);
-        let catalog = Catalog::new(tools)?.with_documents(listed, Vec::new());
-        Ok(Self { catalog: Arc::new(catalog), targets, documents })
-    }
-
-    async fn run(&self, call: Call) -> Result<Outcome, CallError> {
-        let target = self.targets.get(&call.tool);
-        let target = target.ok_or_else(|| CallError::UnknownTool { tool: call.tool.clone() })?;
-        let stdio = Stdio::captured().heard_by(Arc::new(Hearing(call.listener)));
-        let done = target.prepared.call(&target.function, &call.input, stdio).await;
-        let done = done.map_err(|error| CallError::of(&error))?;
-        Ok(Outcome::Done(match done.result {
-            CallResult::Ok(value) => target.shape.answer(value),
-            CallResult::Err(error) => Answer::failure(plugin_error(&error)),
-        }))
+        let (mut listed, pages) = pages(plugins);
+        listed.extend(plugins.iter().flat_map(|one| one.documents.iter().cloned()));
+        let templates = plugins.iter().flat_map(|one| one.templates.iter().cloned()).collect();
+        let readers = plugins.iter().filter_map(|one| {
+            let function = format!("{}#read", one.resources.as_deref()?);
+            Some((one.name.clone(), Reader { prepared: Arc::clone(&one.prepared), function }))
+        });
+        let (prompts, prompt_targets) = prompts::prompts(plugins);
+        let catalog = Catalog::new(tools)?.with_documents(listed, templates).with_prompts(prompts);
+        Ok(Self {
+            catalog: Arc::new(catalog),
+            targets,
+            prompts: prompt_targets,
+            pages,
+            readers: readers.collect(),
+        })
     }
 }
 
 impl Registry for Toolbox {
     fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog)
+        Arc::clone(&self.offer().catalog)
     }
 
     fn changes(&self) -> Option<Changes> {
-        None
+        self.tell.as_ref().map(watch::Sender::subscribe)
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Outcome, CallError>> {
@@ -149,13 +204,27 @@ impl Registry for Toolbox {
     }
 
     fn read(&self, uri: String) -> BoxFuture<'_, Result<Vec<Part>, CallError>> {
-        let found = self.documents.get(&uri).cloned();
-        async move {
-            let text = found.ok_or_else(|| CallError::NoResource { uri: uri.clone() })?;
-            Ok(vec![Part::TextDocument { uri, mime_type: Some("text/markdown".to_owned()), text }])
-        }
-        .boxed()
+        self.contents(uri).boxed()
     }
+
+    fn prompt(&self, call: PromptCall) -> BoxFuture<'_, Result<PromptOutcome, CallError>> {
+        self.fill_in(call).boxed()
+    }
+
+    fn complete(
+        &self,
+        prompt: String,
+        argument: String,
+        begun: String,
+    ) -> BoxFuture<'_, Result<Vec<String>, CallError>> {
+        self.go_on(prompt, argument, begun).boxed()
+    }
+}
+
+/// Returns the error of a plugin that failed outside a tool.
+fn failed(text: String) -> CallError {
+    let (code, class, hint) = ("runtime::plugin-failed", Class::PluginFailed, None);
+    CallError::Registry { code, class, text, hint }
 }
 
 /// Returns the schemas of a function's input and output, as clients want them.
@@ -165,7 +234,7 @@ pub(crate) fn schemas(function: &Function) -> (Value, Option<Value>) {
 }
 
 /// Returns one page about each plugin: what it says of itself, what it was granted, its functions.
-fn documents(plugins: &[OfferedPlugin]) -> (Vec<Document>, HashMap<String, String>) {
+fn pages(plugins: &[OfferedPlugin]) -> (Vec<Document>, HashMap<String, String>) {
     let (mut listed, mut texts) = (Vec::new(), HashMap::new());
     for plugin in plugins {
         let uri = format!("{SCHEME}://plugin/{}", plugin.name);

@@ -2,13 +2,19 @@
 
 use super::docs::Docs;
 use super::schema::{self, Direction};
-use super::{Function, MAX_FUNCTIONS, NotCallable, Param, types};
+use super::{Function, Gives, MAX_FUNCTIONS, NotCallable, Param, types};
 use serde_json::json;
 use std::collections::HashMap;
 use wit_parser::{Resolve, WorldId, WorldItem};
 
 /// Exports that the host calls itself and that are no tools.
-const ENTRY_POINTS: &[&str] = &["wasi:cli/run", "wasi:http/incoming-handler", "wasi:http/handler"];
+const ENTRY_POINTS: &[&str] = &[
+    "wasi:cli/run",
+    "wasi:http/incoming-handler",
+    "wasi:http/handler",
+    "ringfence:mcp/resources",
+    "ringfence:mcp/completion",
+];
 
 /// Returns every exported function but the entry points, one more than the limit at most.
 pub(super) fn functions(resolve: &Resolve, world: WorldId, docs: &Docs) -> Vec<Function> {
@@ -83,7 +89,14 @@ fn build(
         name: param.name.clone(),
         ty: types::wit(resolve, &param.ty),
     };
-    let input = schema::input(resolve, docs, &function.params, budget);
+    let gives = match function.result.and_then(|ty| types::of_mcp(resolve, ty)) {
+        Some("reply") => Gives::Reply,
+        Some("prompt") => Gives::Prompt,
+        _ => Gives::Value,
+    };
+    let answers = function.params.iter().find(|param| types::is_answers(resolve, param.ty));
+    let answers = answers.filter(|_| gives != Gives::Value).map(|param| param.name.clone());
+    let input = schema::input(resolve, docs, &function.params, answers.as_deref(), budget);
     let output = schema::output(resolve, docs, function.result.as_ref(), budget);
     let callable = match (&input, &output) {
         (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
@@ -101,6 +114,8 @@ fn build(
         input_schema: input.unwrap_or_else(|_: NotCallable| anything(Direction::Input)),
         output_schema: output.unwrap_or_else(|_: NotCallable| anything(Direction::Output)),
         callable,
+        gives,
+        answers,
     }
 }
 

@@ -39,11 +39,12 @@ impl Budget {
 type Schema = Result<Value, NotCallable>;
 
 /// Returns the schema of a function's input: an object with its parameters, or the record that is its
-/// only parameter.
+/// only parameter. The parameter `hidden` is the host's to fill.
 pub(super) fn input(
     resolve: &Resolve,
     docs: &Docs,
     params: &[Param],
+    hidden: Option<&str>,
     budget: &mut Budget,
 ) -> Schema {
     let mut builder = Builder::new(resolve, docs, Direction::Input, budget);
@@ -54,7 +55,8 @@ pub(super) fn input(
     let root = if let Some(id) = only_record {
         builder.defined(id, 0)?
     } else {
-        builder.object(params.iter().map(|param| (param.name.as_str(), &param.ty, None)), 0)?
+        let shown = params.iter().filter(|param| Some(param.name.as_str()) != hidden);
+        builder.object(shown.map(|param| (param.name.as_str(), &param.ty, None)), 0)?
     };
     Ok(builder.finish(root))
 }

@@ -376,3 +376,39 @@ fn a_damaged_component_never_panics() {
     }
     assert!(still_good > 0, "some damage must get past the validator, or this tests only that");
 }
+
+#[test]
+fn replies_and_prompts_are_known_by_their_types_and_answers_are_hidden() {
+    let mcp = "package ringfence:mcp@0.1.0;
+        interface types {
+            record answers { state: option<string> }
+            variant reply { content(string) }
+            variant prompt { filled(string) }
+        }";
+    let other = "package a:b;
+        interface types { variant reply { content(string) } record answers { state: string } }
+        interface tools {
+            use ringfence:mcp/types@0.1.0.{answers, prompt, reply as said};
+            asks: func(name: string, answers: option<answers>) -> result<said, string>;
+            answers-alone: func(answers: option<answers>) -> string;
+            greets: func(name: string) -> prompt;
+        }
+        interface lookalikes {
+            use types.{answers, reply};
+            asks-too: func(answers: option<answers>) -> reply;
+        }
+        world w { export tools; export lookalikes; }";
+    let all = interface(&[mcp, other]);
+    for (name, gives, answers) in [
+        ("asks", Gives::Reply, Some("answers")),
+        ("answers-alone", Gives::Value, None),
+        ("greets", Gives::Prompt, None),
+        ("asks-too", Gives::Value, None),
+    ] {
+        let function = all.function(name).unwrap();
+        assert_eq!((function.gives, function.answers.as_deref()), (gives, answers), "{name}");
+    }
+    let shown = input(&all, "asks");
+    assert_eq!(shown["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["name"]);
+    assert!(input(&all, "asks-too")["properties"].get("answers").is_some());
+}

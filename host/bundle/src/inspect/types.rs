@@ -1,6 +1,6 @@
 //! WIT types as text, for people to read.
 
-use wit_parser::{Handle, Resolve, Type, TypeDefKind, TypeId};
+use wit_parser::{Handle, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 
 /// The longest text of a type; beyond it the text ends in `…`.
 const MAX_CHARS: usize = 500;
@@ -21,6 +21,34 @@ pub(super) fn behind(resolve: &Resolve, mut ty: Type) -> Type {
         }
     }
     ty
+}
+
+/// Returns the name of a type of `ringfence:mcp/types`, also where it stands in a `result`.
+pub(super) fn of_mcp(resolve: &Resolve, ty: Type) -> Option<&str> {
+    let Type::Id(id) = behind(resolve, ty) else { return None };
+    let ty = &resolve.types[id];
+    if let TypeDefKind::Result(result) = &ty.kind {
+        return result.ok.and_then(|ok| named_by_mcp(resolve, ok));
+    }
+    named_by_mcp(resolve, Type::Id(id))
+}
+
+/// Tells whether a type is `option<answers>` of `ringfence:mcp/types`.
+pub(super) fn is_answers(resolve: &Resolve, ty: Type) -> bool {
+    let Type::Id(id) = behind(resolve, ty) else { return false };
+    let TypeDefKind::Option(inner) = &resolve.types[id].kind else { return false };
+    named_by_mcp(resolve, *inner) == Some("answers")
+}
+
+fn named_by_mcp(resolve: &Resolve, ty: Type) -> Option<&str> {
+    let Type::Id(id) = behind(resolve, ty) else { return None };
+    let ty = &resolve.types[id];
+    let TypeOwner::Interface(owner) = ty.owner else { return None };
+    let owner = &resolve.interfaces[owner];
+    let package = &resolve.packages[owner.package?].name;
+    let is_ours = owner.name.as_deref() == Some("types")
+        && (package.namespace.as_str(), package.name.as_str()) == ("ringfence", "mcp");
+    ty.name.as_deref().filter(|_| is_ours)
 }
 
 fn write(resolve: &Resolve, ty: &Type, text: &mut String) {

@@ -1,6 +1,7 @@
 //! `mcp`: one module per subcommand.
 
 mod config;
+mod follow;
 mod listen;
 mod outside;
 mod serve;

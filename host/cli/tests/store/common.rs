@@ -86,6 +86,13 @@ impl Fixture {
         command
     }
 
+    /// Returns the command that was built, as one that starts it by itself does.
+    pub(crate) fn start_program(&self, args: &[&str]) -> Command {
+        let mut command = self.start(self.program().as_os_str());
+        command.args(args);
+        command
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Done {
         let Output { status, stdout, stderr } = self.command(args).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();

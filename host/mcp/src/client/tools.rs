@@ -218,5 +218,8 @@ fn size_of(part: &Part) -> usize {
         }
         Part::TextDocument { uri, text, .. } => uri.len() + text.len(),
         Part::BytesDocument { uri, data, .. } => uri.len() + data.len(),
+        Part::Link { uri, name, description, .. } => {
+            uri.len() + name.len() + description.as_ref().map_or(0, String::len)
+        }
     }
 }

@@ -167,6 +167,13 @@ fn part(part: Part, left: &mut usize) -> Value {
             put(&mut resource, "mimeType", named(mime_type.as_deref()));
             json!({ "type": "resource", "resource": resource })
         }
+        Part::Link { uri, name, description, mime_type } => {
+            let mut link = json!({ "type": "resource_link", "uri": text::plain(&uri) });
+            link["name"] = Value::from(text::brief(&name, MAX_NAME));
+            put(&mut link, "description", description.as_deref().map(described).map(Value::from));
+            put(&mut link, "mimeType", named(mime_type.as_deref()));
+            link
+        }
     }
 }
 

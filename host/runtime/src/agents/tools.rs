@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_bundle::inspect::inspect;
+use ringfence_bundle::inspect::{Function, inspect};
 use ringfence_capability::{Capability, Diagnostic, GrantSet, Kind};
 use ringfence_interfaces::agent::wit::{tools as wit, types};
 use ringfence_mcp::tool_names;
@@ -35,7 +35,9 @@ pub(super) fn all(
     for plugin in plugins {
         let granted = host.plan(plugin, &options())?.verdicts.granted;
         let interface = inspect(&plugin.component, &plugin.display)?;
-        for function in interface.functions.into_iter().filter(|one| one.callable.is_ok()) {
+        // What asks a person before it is done needs a client, and an agent is none.
+        let offered = |one: &Function| one.callable.is_ok() && one.answers.is_none();
+        for function in interface.functions.into_iter().filter(offered) {
             let meta = std::iter::once(function.full.clone())
                 .chain(function.forms())
                 .find_map(|name| plugin.manifest.tools.get(&name).copied());

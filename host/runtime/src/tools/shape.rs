@@ -1,6 +1,6 @@
 //! Schemas as clients want them: of objects, at the top.
 
-use ringfence_bundle::inspect::Function;
+use ringfence_bundle::inspect::{Function, Gives};
 use ringfence_mcp::Answer;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,8 @@ pub(super) enum Shape {
     Wrapped,
     /// There is none.
     Nothing,
+    /// It is a `reply` of `ringfence:mcp`, which has no structure.
+    Reply,
 }
 
 impl Shape {
@@ -20,6 +22,8 @@ impl Shape {
     pub(super) fn answer(self, value: Value) -> Answer {
         match self {
             Self::Nothing => Answer::text("done"),
+            // Taken apart elsewhere.
+            Self::Reply => Answer::default(),
             Self::Object => Answer::value(value),
             Self::Wrapped => {
                 let text = match &value {
@@ -35,6 +39,9 @@ impl Shape {
 /// Returns the schemas of a function's input and output, and how its output is handed over.
 pub(super) fn schemas(function: &Function) -> (Value, Option<Value>, Shape) {
     let input = inlined(&function.input_schema);
+    if function.gives != Gives::Value {
+        return (input, None, Shape::Reply);
+    }
     let output = inlined(&function.output_schema);
     match output.get("type").and_then(Value::as_str) {
         Some("null") => (input, None, Shape::Nothing),

@@ -1,7 +1,7 @@
 //! What holds for all plugins, over made-up ones.
 
 use super::{Made, diff, grants};
-use crate::inspect::{Extern, Function, Interface, PluginKind};
+use crate::inspect::{Extern, Function, Gives, Interface, PluginKind};
 use crate::manifest::parse;
 use crate::{Form, Plugin};
 use proptest::prelude::*;
@@ -90,6 +90,8 @@ fn function(name: &str) -> Function {
         input_schema: Value::Null,
         output_schema: Value::Null,
         callable: Ok(()),
+        gives: Gives::Value,
+        answers: None,
     }
 }
 

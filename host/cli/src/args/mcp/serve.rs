@@ -13,14 +13,19 @@ Examples:
     started by a client, which talks to it over standard input and output
   ringfence mcp serve plugins/tools/text-search --listen
     over HTTP at a free port of this machine; prints the address and a token
-  ringfence mcp serve plugins/tools/text-search --listen=127.0.0.1:8765 --token-file token";
+  ringfence mcp serve plugins/tools/text-search --listen=127.0.0.1:8765 --token-file token
+  ringfence mcp serve --installed
+    every installed plugin; clients are told when one is installed, updated or removed";
 
 /// Serve the functions of plugins as tools, over standard input and output or HTTP
 #[derive(Debug, ClapArgs)]
 pub(crate) struct McpServe {
-    /// Directories with a plugin.toml, or .wasm files
-    #[arg(required_unless_present = "server")]
+    /// Directories with a plugin.toml, .wasm or .rfz files, or names of installed plugins
+    #[arg(required_unless_present_any = ["server", "installed"])]
     pub(crate) plugins: Vec<PathBuf>,
+    /// Offer every installed plugin, also those that are installed while this runs
+    #[arg(long)]
+    pub(crate) installed: bool,
     /// Offer the accepted tools of this outside server too
     #[arg(long, value_name = "NAME")]
     pub(crate) server: Vec<String>,

@@ -5,16 +5,20 @@
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use ringfence::mcp::server::MayAsk;
 use ringfence::mcp::{Joined, Registry, Server, ServerOptions};
 use ringfence::{Allocation, Gateway, Toolbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::runtime::Runtime;
 
+use super::follow::{self, Plugins};
+use super::listen::Web;
 use crate::args::{ApproverKind, Global, McpServe, Whom};
 use crate::error::CliError;
+use crate::places;
 use crate::print::Printer;
-use crate::{flags, places};
 
 /// What is kept between a stream of the process and the server.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -25,15 +29,11 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
     let web = args.listen.map(|at| super::listen::checked(args, at)).transpose()?;
     let host = places::host(global)?.allocation(Allocation::Pooled);
     let host = host.concurrency(args.concurrency).build()?;
-    let mut offered = Vec::new();
-    for path in &args.plugins {
-        let mut options = flags::options(&args.grants, global)?;
-        options.native = super::super::native::options(approver(args.approver), global)?;
-        offered.push(host.offer(&crate::named::open(&host, path, global)?, options)?);
-    }
-    let tools = Toolbox::new(&offered)?;
     let runtime = crate::commands::event_loop::on_all_processors()?;
-    let (tools, gateway) = runtime.block_on(with_servers(tools, &args.server, global))?;
+    let plugins = Plugins { host: &host, args, global, printer, runtime: runtime.handle() };
+    let offered = plugins.open()?;
+    let own = follow::toolbox(&offered, args)?;
+    let (tools, gateway) = runtime.block_on(with_servers(&own, &args.server, global))?;
     let count = tools.catalog().tools().len();
     let options = ServerOptions {
         concurrency: usize::try_from(args.concurrency).unwrap_or(1),
@@ -41,14 +41,15 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
         ..ServerOptions::default()
     };
     let server = Server::new(tools, options);
-    let (ended, written) = if let Some(web) = web {
-        (runtime.block_on(super::listen::listen(&server, web, count, printer)), None)
-    } else {
-        printer.note(&format!("serving {count} tools over MCP on standard input and output"));
-        let (input, output, written) = standard(runtime.handle());
-        runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
-        (Ok(()), Some(written))
-    };
+    let (ended, written) = std::thread::scope(|scope| {
+        // What follows ends when this end of the channel is gone.
+        let (_serving, end) = std::sync::mpsc::channel();
+        if offered.changes(args) {
+            let (plugins, own) = (&plugins, &own);
+            scope.spawn(move || plugins.follow(offered, own, &end));
+        }
+        talk(&server, web, count, &runtime, printer)
+    });
     if let Some(gateway) = gateway {
         runtime.block_on(gateway.close());
     }
@@ -60,13 +61,30 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
     ended.map(|()| 0)
 }
 
+/// Talks to clients until the end; returns the thread that still writes what was answered last.
+fn talk(
+    server: &Server,
+    web: Option<Web>,
+    count: usize,
+    runtime: &Runtime,
+    printer: &Printer,
+) -> (Result<(), CliError>, Option<JoinHandle<()>>) {
+    if let Some(web) = web {
+        return (runtime.block_on(super::listen::listen(server, web, count, printer)), None);
+    }
+    printer.note(&format!("serving {count} tools over MCP on standard input and output"));
+    let (input, output, written) = standard(runtime.handle());
+    runtime.block_on(server.lines(input, output, super::super::serve::stop_signal()));
+    (Ok(()), Some(written))
+}
+
 /// Returns the tools of plugins and the accepted ones of outside servers as one registry.
 async fn with_servers(
-    tools: Toolbox,
+    tools: &Arc<Toolbox>,
     names: &[String],
     global: &Global,
 ) -> Result<(Arc<dyn Registry>, Option<Arc<Gateway>>), CliError> {
-    let plugins: Arc<dyn Registry> = Arc::new(tools);
+    let plugins: Arc<dyn Registry> = Arc::clone(tools) as _;
     if names.is_empty() {
         return Ok((plugins, None));
     }
@@ -76,7 +94,7 @@ async fn with_servers(
 }
 
 /// A terminal is no place to ask at: the client has it, and may be one itself.
-fn approver(kind: ApproverKind) -> ApproverKind {
+pub(super) fn approver(kind: ApproverKind) -> ApproverKind {
     match kind {
         ApproverKind::Auto if cfg!(target_os = "linux") => ApproverKind::Socket,
         ApproverKind::Auto => ApproverKind::None,
@@ -94,9 +112,7 @@ fn may_ask(whom: &[Whom]) -> MayAsk {
 
 /// Returns the streams of this process for a server, each moved by a thread of its own: a read of
 /// standard input cannot be taken back, and must keep nobody from ending.
-fn standard(
-    runtime: &tokio::runtime::Handle,
-) -> (DuplexStream, DuplexStream, std::thread::JoinHandle<()>) {
+fn standard(runtime: &tokio::runtime::Handle) -> (DuplexStream, DuplexStream, JoinHandle<()>) {
     let (input, mut to) = tokio::io::duplex(PIPE_BYTES);
     let (output, mut from) = tokio::io::duplex(PIPE_BYTES);
     let handle = runtime.clone();

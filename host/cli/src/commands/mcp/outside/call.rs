@@ -104,6 +104,7 @@ fn print(answer: Answer, printer: &Printer) {
                 bytes(mime_type, data);
             }
             Part::BytesDocument { uri, data, .. } => bytes(uri, data),
+            Part::Link { uri, name, .. } => printer.text(&format!("[resource {name}: {uri}]")),
         }
     }
     if answer.parts.is_empty() {
@@ -126,6 +127,10 @@ fn as_json(part: &Part) -> Value {
         Part::BytesDocument { uri, mime_type, data } => {
             json!({ "type": "resource", "uri": uri, "mimeType": mime_type, "blob": data })
         }
+        Part::Link { uri, name, description, mime_type } => json!({
+            "type": "resource_link", "uri": uri, "name": name,
+            "description": description, "mimeType": mime_type,
+        }),
     }
 }
 
