@@ -2,10 +2,9 @@
 
 use std::io::Read;
 
-use page_charset::{Decoded, Extent};
-
-use crate::error::FetchError;
 use crate::{Body, Form};
+use page_charset::{Decoded, Extent};
+use page_client::FetchError;
 
 /// A body as it goes into the result.
 pub(crate) struct Taken {

@@ -1,15 +1,12 @@
 //! One fetch: the request, its redirects, and the answer within limits.
 
-use std::io::Read;
 use std::time::Duration;
 
 use page_charset::Extent;
-use url::Url;
+use page_client::{FetchError, Method, Reply, Request, Transport, address};
 
-use crate::address;
 use crate::body::{self, Taken};
-use crate::error::FetchError;
-use crate::{Form, Method, Options, Page};
+use crate::{Form, Options, Page};
 
 const DEFAULT_BODY_BYTES: u32 = 1 << 20;
 const MAX_BODY_BYTES: u32 = 8 << 20;
@@ -37,8 +34,6 @@ const RESERVED: [&str; 14] = [
     "http2-settings",
     "forwarded",
 ];
-/// Headers that are for one host only.
-const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "x-api-key"];
 /// Headers of an answer that are passed on.
 const PASSED_ON: [&str; 13] = [
     "age",
@@ -56,27 +51,6 @@ const PASSED_ON: [&str; 13] = [
     "retry-after",
 ];
 
-/// What goes over the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) timeout: Duration,
-}
-
-/// What comes back; header names in lower case.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Box<dyn Read>,
-}
-
-/// Sends one request, without following anything.
-pub(crate) trait Transport {
-    fn send(&mut self, request: &Request) -> Result<Reply, FetchError>;
-}
-
 /// Fetches a page.
 pub(crate) fn fetch(
     transport: &mut dyn Transport,
@@ -87,38 +61,13 @@ pub(crate) fn fetch(
     let limit =
         options.and_then(|o| o.max_redirects).unwrap_or(DEFAULT_REDIRECTS).min(MAX_REDIRECTS);
     let mut request = Request {
-        method: options.and_then(|o| o.method).unwrap_or(Method::Get),
+        method: options.and_then(|o| o.method).map_or(Method::Get, Method::from),
         url: address::parse(url)?,
         headers: headers(options.map_or(&[], |o| o.headers.as_slice()))?,
         timeout: timeout.map_or(DEFAULT_TIMEOUT, |ms| Duration::from_millis(u64::from(ms))),
     };
-    let mut redirects = Vec::new();
-    loop {
-        let reply = transport.send(&request)?;
-        let Some(location) = reply.location() else {
-            return page(&request, reply, redirects, options);
-        };
-        let to = address::redirect(&request.url, location)?;
-        if redirects.len() >= usize::from(limit) {
-            return Err(FetchError::TooManyRedirects { limit, url: to.to_string() });
-        }
-        if to.origin() != request.url.origin() {
-            request.headers.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
-        }
-        redirects.push(std::mem::replace(&mut request.url, to).to_string());
-    }
-}
-
-impl Reply {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    fn location(&self) -> Option<&str> {
-        matches!(self.status, 301 | 302 | 303 | 307 | 308)
-            .then(|| self.header("location"))
-            .flatten()
-    }
+    let (reply, redirects) = page_client::follow(transport, &mut request, limit)?;
+    page(&request, reply, redirects, options)
 }
 
 fn page(

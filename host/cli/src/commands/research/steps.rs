@@ -17,12 +17,14 @@ const BESIDE: [&str; 2] = ["steps", "../share/ringfence/steps"];
 const PROVIDERS: [&str; 4] = ["local", "wikipedia", "searxng", "brave"];
 
 /// What a step gets at most: a large corpus is read and judged as a whole.
-const LIMITS: [(Limit, u64); 5] = [
+const LIMITS: [(Limit, u64); 7] = [
     (Limit::WallTime, 10 * 60 * 1000),
     (Limit::CpuTime, 10 * 60 * 1000),
     (Limit::Memory, 2 << 30),
     (Limit::Output, 256 << 20),
     (Limit::HostCallBytes, 512 << 20),
+    (Limit::Connections, 4096),
+    (Limit::ResponseBytes, 512 << 20),
 ];
 
 /// Returns every step, of which the provider alone is granted the directory, and what the flags say.

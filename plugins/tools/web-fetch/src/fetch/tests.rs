@@ -3,8 +3,7 @@
 
 use std::io::{self, Read};
 
-use super::{Reply, Request, Transport, fetch};
-use crate::error::FetchError;
+use super::{FetchError, Reply, Request, Transport, fetch};
 use crate::{Body, Form, Method, Options, Page};
 
 /// Answers by address, and remembers what was asked.
@@ -182,7 +181,7 @@ fn head_reads_no_body() {
     let headers = [("content-type", "image/png"), ("content-length", "999")];
     let (page, asked) = run(&[("https://a.example/", 200, &headers, b"never read")], &head);
     assert_eq!(page.map(|p| (p.body, p.size)), Ok((Body::None, 0)));
-    assert_eq!(asked[0].method, Method::Head);
+    assert_eq!(asked[0].method, super::Method::Head);
 }
 
 #[test]

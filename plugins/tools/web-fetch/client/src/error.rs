@@ -4,8 +4,8 @@ use ringfence_sdk::ToolError;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "some come from the wire only"))]
-pub(crate) enum FetchError {
+#[allow(missing_docs, reason = "each message says what its fields are")]
+pub enum FetchError {
     #[error("address `{url}`: {reason}")]
     BadAddress { url: String, reason: String },
     #[error("header `{name}` {reason}")]

@@ -2,13 +2,13 @@
 
 use url::Url;
 
-use crate::error::FetchError;
+use crate::FetchError;
 
 /// Longest address; servers refuse longer ones too.
 const MAX_ADDRESS_BYTES: usize = 8 << 10;
 
 /// Returns the address, or why it cannot be fetched.
-pub(crate) fn parse(text: &str) -> Result<Url, FetchError> {
+pub fn parse(text: &str) -> Result<Url, FetchError> {
     let bad = |reason: String| FetchError::BadAddress { url: shortened(text), reason };
     if text.len() > MAX_ADDRESS_BYTES {
         return Err(bad(format!("longer than {MAX_ADDRESS_BYTES} bytes")));
@@ -18,7 +18,7 @@ pub(crate) fn parse(text: &str) -> Result<Url, FetchError> {
 }
 
 /// Returns where a `Location` leads from `from`.
-pub(crate) fn redirect(from: &Url, location: &str) -> Result<Url, FetchError> {
+pub fn redirect(from: &Url, location: &str) -> Result<Url, FetchError> {
     let bad = |reason: String| FetchError::BadAddress { url: shortened(location), reason };
     if location.len() > MAX_ADDRESS_BYTES {
         return Err(bad(format!("longer than {MAX_ADDRESS_BYTES} bytes")));

@@ -9,13 +9,11 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::{InputStream, StreamError};
 
-use crate::Method;
 use crate::address;
-use crate::error::FetchError;
-use crate::fetch::{Reply, Request, Transport};
+use crate::{FetchError, Method, Reply, Request, Transport};
 
 /// The outgoing handler of the host.
-pub(crate) struct Wasi;
+pub struct Wasi;
 
 impl Transport for Wasi {
     fn send(&mut self, request: &Request) -> Result<Reply, FetchError> {
