@@ -139,7 +139,7 @@ fn what_goes_wrong_is_told_by_what_can_be_done_about_it() {
             200,
             &[],
             "{\"results\":[{\"url\":\"https://a",
-            "Failed(\"the service sent no whole JSON: EOF while parsing a string at line 1 column 28\")",
+            "Failed(\"the service sent no whole JSON: EOF while parsing a string at line 1 column 29\")",
         ),
         (
             200,
