@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Client, Functions, call, initialize};
+use crate::common::{Client, Functions, call, initialize, modern, tool, tools};
 use ringfence_mcp::ServerOptions;
 use ringfence_mcp::wire::MAX_LINE;
 
@@ -151,4 +151,135 @@ async fn a_second_beginning_is_answered() {
     assert_eq!(answer["id"], 9);
     let answer = client.ask(&call(1, "calc_add", json!({ "a": 1, "b": 1 }))).await;
     assert_eq!(answer["id"], 1);
+}
+
+/// Returns numbers that are the same in every run.
+fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below.max(1)).unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn whatever_becomes_of_a_message_it_is_answered_or_passed_over_and_the_talk_goes_on() {
+    let mut client = Client::begun(&Functions::new()).await;
+    let whole = [
+        call(1, "calc_add", json!({ "a": 1, "b": 2 })).to_string(),
+        modern(1, "tools/call", json!({ "name": "calc_add", "arguments": {} })).to_string(),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "cursor": "9-1" } })
+            .to_string(),
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } })
+            .to_string(),
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "action": "accept" } }).to_string(),
+    ];
+    let mut next = numbers(7);
+    for round in 0..400 {
+        let mut bytes = whole[next(whole.len())].clone().into_bytes();
+        for _ in 0..=next(3) {
+            let at = next(bytes.len());
+            match next(5) {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, u8::try_from(next(256)).unwrap()),
+                2 if !bytes.is_empty() => drop(bytes.remove(at)),
+                3 if !bytes.is_empty() => bytes[at] ^= 1 << next(8),
+                _ => bytes.extend_from_within(at..),
+            }
+        }
+        bytes.retain(|byte| *byte != b'\n');
+        bytes.push(b'\n');
+        client.bytes(&bytes).await;
+        // The marker's own answer comes, however many others come before it.
+        let marker = format!("marker {round}");
+        client.send(&json!({ "jsonrpc": "2.0", "id": marker, "method": "ping" })).await;
+        loop {
+            let answer = client.next().await.expect("the talk goes on");
+            assert!(answer.get("result").is_some() || answer.get("error").is_some(), "{answer}");
+            if answer["id"] == *marker {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn objects_within_objects_and_keys_said_twice_end_nothing() {
+    let mut client = Client::begun(&Functions::new()).await;
+    let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    client.bytes(format!("{deep}\n").as_bytes()).await;
+    assert_eq!(client.next().await.unwrap()["error"]["code"], -32700);
+    let nested = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"calc_add","arguments":{deep}}}}}"#
+    );
+    client.bytes(format!("{nested}\n").as_bytes()).await;
+    assert_eq!(client.next().await.unwrap()["error"]["code"], -32700);
+    // The last of two counts, for what is checked and for what is called.
+    let twice = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"say_no","name":"calc_add","arguments":{"a":"x"},"arguments":{"a":1,"b":2}}}"#;
+    client.bytes(format!("{twice}\n").as_bytes()).await;
+    let answer = client.next().await.unwrap();
+    assert_eq!(answer["result"]["structuredContent"], json!({ "result": 3 }), "{answer}");
+    for id in ["null", "1.5", "true", "{}", "[1]", "18446744073709551616"] {
+        let odd = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+        client.bytes(format!("{odd}\n").as_bytes()).await;
+        let answer = client.next().await.unwrap();
+        assert_eq!(
+            (&answer["id"], &answer["error"]["code"]),
+            (&Value::Null, &json!(-32600)),
+            "{id}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_counts_once_and_only_for_what_was_asked() {
+    let mut all = tools();
+    all.push(tool("ask", json!({ "type": "object" }), None));
+    let mut client = Client::new(&Functions::with(all), ServerOptions::default());
+    let mut begin = initialize(0);
+    begin["params"]["capabilities"] = json!({ "elicitation": {} });
+    client.ask(&begin).await;
+    let question = client.ask(&call(1, "ask", json!({}))).await;
+    assert_eq!(question["method"], "elicitation/create", "{question}");
+    let asked = question["id"].as_i64().unwrap();
+    let answer = |id: Value, n: i64| {
+        let content = json!({ "action": "accept", "content": { "n": n } });
+        json!({ "jsonrpc": "2.0", "id": id, "result": content })
+    };
+    // To something else, under the name of another type, and both a result and an error.
+    client.send(&answer(json!(asked + 1), 1)).await;
+    client.send(&answer(json!(asked.to_string()), 2)).await;
+    let mut both = answer(json!(asked), 3);
+    both["error"] = json!({ "code": 1, "message": "no" });
+    client.send(&both).await;
+    // Two calls answer between, and the question still stands.
+    let sum = client.ask(&call(2, "calc_add", json!({ "a": 1, "b": 2 }))).await;
+    assert_eq!(sum["id"], 2, "{sum}");
+    client.send(&answer(json!(asked), 7)).await;
+    client.send(&answer(json!(asked), 8)).await;
+    let done = client.next().await.unwrap();
+    assert_eq!(done["id"], 1, "{done}");
+    let said = done["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(said.contains('7') && !said.contains('8'), "{said}");
+    let after = client.ask(&call(3, "calc_add", json!({ "a": 1, "b": 2 }))).await;
+    assert_eq!(after["id"], 3, "{after}");
+}
+
+#[tokio::test]
+async fn a_withdrawal_of_something_else_ends_nothing() {
+    let functions = Functions::new();
+    let mut client = Client::begun(&functions).await;
+    client.send(&call(1, "wait", json!({}))).await;
+    functions.began.notified().await;
+    for of in [json!(2), json!("1"), json!(null), json!([1]), json!(1.0e300)] {
+        let params = json!({ "requestId": of });
+        let withdrawn =
+            json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+        client.send(&withdrawn).await;
+    }
+    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled" })).await;
+    functions.go.notify_one();
+    let answer = client.next().await.unwrap();
+    assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(1), &json!(false)));
 }
