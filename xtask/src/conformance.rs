@@ -1,5 +1,7 @@
 //! `cargo xtask conformance`: the conformance suite of the Model Context Protocol against
-//! `ringfence mcp serve`, with a plugin that offers what the suite expects.
+//! `ringfence mcp serve`, with a plugin that offers what the suite expects, and against the client of
+//! outside servers. That one speaks over standard input and output alone: what the suite asks of HTTP and
+//! of logging in is not about it.
 //!
 //! The suite and the Node it runs on are the versions that `tests/mcp/conformance.txt` names, below the
 //! target directory. Every scenario that a revision requires has to pass, or to stand with its reason in
@@ -40,6 +42,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     for revision in REVISIONS {
         stages.run(revision, "every scenario that a server of this revision has to pass", || {
             suite.server(revision)
+        });
+    }
+    for (name, revision) in [("client 2025", REVISIONS[0]), ("client 2026", REVISIONS[1])] {
+        stages.run(name, "what a client of this revision has to pass and is about ours", || {
+            suite.client(revision)
         });
     }
     stages.finish()
@@ -92,6 +99,19 @@ impl<'w> Suite<'w> {
         suite.args(["--url", url.trim(), "--requirements", revision]);
         let output = process::capture(suite.arg("--expected-failures").arg(self.expected()))?;
         self.verdict("server", revision, &output)
+    }
+
+    /// Runs what a client of `revision` has to pass.
+    fn client(&self, revision: &str) -> Result<(), Failure> {
+        let carrier = self.workspace.path("tests/mcp/client.mjs");
+        let node = self.node();
+        let client = format!("{} {}", node.get_program().display(), carrier.display());
+        let program = format!("conformance-client{}", std::env::consts::EXE_SUFFIX);
+        let mut suite = self.conformance("client");
+        suite.env("RINGFENCE_CLIENT", self.workspace.target().join("debug/examples").join(program));
+        suite.args(["--command", &client, "--requirements", revision]);
+        let output = process::capture(suite.arg("--expected-failures").arg(self.expected()))?;
+        self.verdict("client", revision, &output)
     }
 
     /// Starts the server; it ends when what is returned is dropped.
@@ -148,7 +168,7 @@ impl<'w> Suite<'w> {
         output: &std::process::Output,
     ) -> Result<(), Failure> {
         let said = String::from_utf8_lossy(&output.stdout);
-        let summary = said.split_once("=== SUMMARY ===").map_or(&*said, |(_, summary)| summary);
+        let summary = said.split_once("SUMMARY ===").map_or(&*said, |(_, summary)| summary);
         let list =
             format!("node_modules/@modelcontextprotocol/conformance/requirements/{revision}.yaml");
         let list = self.dir.join(list);

@@ -61,13 +61,28 @@ impl dyn Asking + '_ {
     pub(super) async fn put(&self, params: Map<String, Value>) -> Value {
         let Some(asked) = read(&params) else { return declined() };
         let schema = asked.schema.clone();
-        match self.ask(asked).await {
+        match self.ask(asked).await.with_defaults(&schema) {
             Given::Filled(content) if schema::problems(&schema, &content).is_empty() => {
                 json!({ "action": "accept", "content": content })
             }
             Given::Cancelled => json!({ "action": "cancel" }),
             _ => declined(),
         }
+    }
+}
+
+impl Given {
+    /// Returns the answer with what a form shows in the fields that were left as they are.
+    fn with_defaults(self, schema: &Value) -> Self {
+        let Self::Filled(Value::Object(mut content)) = self else { return self };
+        for (name, field) in
+            schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
+            if let Some(value) = field.get("default") {
+                content.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        Self::Filled(Value::Object(content))
     }
 }
 
@@ -107,5 +122,21 @@ pub(super) fn answered(given: &Given) -> Value {
         Given::Filled(content) => json!({ "action": "accept", "content": content }),
         Given::Cancelled => json!({ "action": "cancel" }),
         Given::Declined | Given::Said(_) | Given::Roots(_) => declined(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_was_left_alone_has_what_the_form_showed() {
+        let schema = json!({ "properties": {
+            "a": { "type": "string", "default": "x" }, "b": { "type": "integer", "default": 3 },
+            "c": { "type": "string" },
+        } });
+        let filled = Given::Filled(json!({ "b": 5 })).with_defaults(&schema);
+        assert_eq!(filled, Given::Filled(json!({ "a": "x", "b": 5 })));
+        assert_eq!(Given::Declined.with_defaults(&schema), Given::Declined);
     }
 }

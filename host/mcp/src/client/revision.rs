@@ -9,7 +9,7 @@ use super::ask::Nobody;
 use super::talk::Company;
 use super::{Client, ClientError, Introduction, own_name};
 use crate::Quiet;
-use crate::message::{self, code};
+use crate::message::{self, RpcError, code};
 use crate::server::{LEGACY, MODERN};
 
 /// How long a server may think about a question that older ones do not know.
@@ -45,6 +45,10 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Client<I, O> {
         let probe = tokio::time::timeout(PROBE, self.discover()).await;
         match probe {
             Ok(Ok(())) => return Ok(()),
+            // It thinks that something else was said, and speaks what was said.
+            Ok(Err(ClientError::Refused { error })) if speaks_modern(&error) => {
+                return self.discover().await;
+            }
             // It does not know the question, or thinks it comes too early.
             Ok(Err(ClientError::Refused { .. } | ClientError::NoAnswer { .. })) | Err(_) => {}
             Ok(Err(error)) => return Err(error),
@@ -110,6 +114,13 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Client<I, O> {
         }
         params
     }
+}
+
+/// Tells whether a refusal of a revision names the newest among those it would take.
+fn speaks_modern(error: &RpcError) -> bool {
+    let supported = error.data.as_ref().and_then(|data| data.get("supported")?.as_array());
+    error.code == code::UNSUPPORTED_VERSION
+        && supported.is_some_and(|all| all.iter().any(|one| one == MODERN))
 }
 
 fn introduction(found: &Value) -> Introduction {
