@@ -4,6 +4,7 @@
 //! `tests/mcp/client.mjs` starts it and carries the lines to the server of the suite, which is reached
 //! over HTTP; see `cargo xtask conformance`.
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the suite names the scenario on the command line")]
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
