@@ -260,3 +260,71 @@ fn a_guest_that_loops_is_stopped_when_its_client_goes_away() {
     let ends = ends(&fixture);
     assert!(ends.iter().all(|end| end.starts_with("withdrawn after ")), "{ends:?}");
 }
+
+/// A server over HTTP, as a process.
+#[cfg(unix)]
+struct Web {
+    child: std::process::Child,
+    at: String,
+    token: String,
+}
+
+#[cfg(unix)]
+impl Web {
+    fn start(fixture: &Fixture, args: &[&str]) -> Self {
+        use std::io::{BufRead as _, BufReader};
+        let mut command =
+            fixture.command(&[&["mcp", "serve"], args, &["--listen", "--json"]].concat());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let (mut text, mut said) = (String::new(), Value::Null);
+        while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
+            said = serde_json::from_str(&text).unwrap_or_default();
+        }
+        let at = said["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let at = at.strip_suffix("/mcp").unwrap().to_owned();
+        let token = said["token"].as_str().unwrap().to_owned();
+        Self { child, at, token }
+    }
+
+    /// Sends a call of revision 2026-07-28, and nothing after it.
+    fn send(&self, tool: &str, input: &Value) -> std::net::TcpStream {
+        use std::io::Write as _;
+        let params = modern(json!({ "name": tool, "arguments": input }));
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let (body, at, token) = (body.to_string(), &self.at, &self.token);
+        let mut stream = std::net::TcpStream::connect(at).unwrap();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {at}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nAccept: */*\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+             Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    fn end(mut self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_guest_that_loops_is_stopped_when_its_client_hangs_up() {
+    use std::io::Read as _;
+    let fixture = Fixture::new();
+    let web = Web::start(&fixture, &["spin.wasm", "add.wasm", "--concurrency", "1"]);
+    drop(web.send("spin_spin", &json!({})));
+    // There is one place: this runs only when nothing of the call before does.
+    let mut answer = String::new();
+    let mut stream = web.send("add_add", &json!({ "a": 2, "b": 3 }));
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"structuredContent\":{\"result\":5}"), "{answer}");
+    web.end();
+    let ends = ends(&fixture);
+    assert!(ends.iter().all(|end| end.starts_with("withdrawn after ")), "{ends:?}");
+}
