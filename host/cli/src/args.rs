@@ -4,6 +4,7 @@ mod agents;
 mod bundle;
 mod exec;
 mod mcp;
+mod models;
 #[cfg(feature = "oci")]
 mod oci;
 mod research;
@@ -21,6 +22,8 @@ pub(crate) use exec::{
     Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, WriteRule,
 };
 pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
+
+pub(crate) use models::{ModelsArgs, ModelsCommand};
 
 pub(crate) use mcp::{
     Add, CallTool, Change, ClientKind, Mcp, McpCommand, McpConfig, McpServe, OutsideCommand, Which,
@@ -114,6 +117,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run agents, each with exactly its grants, within one budget
     Agents(Agents),
+    /// Show the language models that agents can be granted, and try them
+    Models(ModelsArgs),
     /// Offer plugins to clients of the Model Context Protocol, and hold outside servers
     Mcp(Mcp),
     /// Answer a question from documents, every sentence cited

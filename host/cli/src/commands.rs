@@ -13,6 +13,7 @@ mod explain;
 mod inspect;
 mod keys;
 mod mcp;
+mod models;
 mod native;
 mod pack;
 mod policy;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Call(call) => run::call(&call, global, printer),
         Command::Serve(serve) => serve::serve(&serve, global, printer),
         Command::Agents(args) => agents::agents(&args.command, global, printer),
+        Command::Models(args) => models::models(&args.command, global, printer),
         Command::Mcp(args) => mcp::mcp(&args.command, global, printer),
         Command::Research(args) => research::research(&args, global, printer),
         Command::Inspect(inspect) => inspect::inspect(&inspect, global, printer),

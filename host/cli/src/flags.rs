@@ -32,6 +32,7 @@ pub(crate) fn options(grants: &Grants, global: &Global) -> Result<RunOptions, Cl
     for path in &grants.policy {
         options.layers.push(places::policy(LayerKind::Flags, path)?);
     }
+    options.models = crate::models::of_run()?;
     options.trust = trust(grants, options.profile)?;
     options.addresses =
         grants.allow_address.iter().map(|text| range(text)).collect::<Result<_, _>>()?;

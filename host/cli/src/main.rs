@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod flags;
 mod json;
+mod models;
 mod named;
 mod passphrase;
 mod places;

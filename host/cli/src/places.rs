@@ -142,6 +142,11 @@ pub(crate) fn keys() -> Result<PathBuf, CliError> {
     Ok(user_base("XDG_CONFIG_HOME", ".config").ok_or(CliError::NoHome)?.join("keys"))
 }
 
+/// Returns the user's own list of models, where that would be.
+pub(crate) fn user_models() -> Option<PathBuf> {
+    user_base("XDG_CONFIG_HOME", ".config").map(|base| base.join("models.toml"))
+}
+
 /// Reads one policy file.
 pub(crate) fn policy(kind: LayerKind, path: &Path) -> Result<Layer, CliError> {
     let display = path.display().to_string();
@@ -158,7 +163,7 @@ pub(crate) fn read(path: &Path, what: &'static str, most: u64) -> Result<Vec<u8>
     let fail = |source| CliError::File { what, path: display.clone(), source };
     // Opening a pipe would wait until somebody writes to it.
     let kind = std::fs::metadata(path).map_err(fail)?;
-    if matches!(what, "policy" | "trust store") && !kind.is_file() {
+    if matches!(what, "policy" | "trust store" | "models file") && !kind.is_file() {
         return Err(CliError::Usage(format!("the {what} `{display}` is not a plain file")));
     }
     let file = std::fs::File::open(path).map_err(fail)?;

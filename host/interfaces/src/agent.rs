@@ -44,20 +44,6 @@ pub trait AgentWorld: Send + Sync + 'static {
         timeout: Option<Duration>,
     ) -> BoxFuture<'_, Result<tools::Reply, tools::Error>>;
 
-    /// Returns the models it may ask.
-    fn models(&self) -> Vec<String>;
-
-    /// Asks a model.
-    fn chat(&self, request: model::Request)
-    -> BoxFuture<'_, Result<model::Response, model::Error>>;
-
-    /// Returns a vector for each text.
-    fn embed(
-        &self,
-        model: String,
-        texts: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Vec<f32>>, model::Error>>;
-
     /// Sends a message.
     ///
     /// # Errors
@@ -182,33 +168,6 @@ impl tools::Host for AgentView<'_> {
     }
 }
 
-impl model::Host for AgentView<'_> {
-    async fn names(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(self.world.map(|world| world.models()).unwrap_or_default())
-    }
-
-    async fn chat(
-        &mut self,
-        request: model::Request,
-    ) -> wasmtime::Result<Result<model::Response, model::Error>> {
-        let Some(world) = self.world else {
-            return Ok(Err(model::Error::Denied(NO_RUN.to_owned())));
-        };
-        Ok(world.chat(request).await)
-    }
-
-    async fn embed(
-        &mut self,
-        name: String,
-        texts: Vec<String>,
-    ) -> wasmtime::Result<Result<Vec<Vec<f32>>, model::Error>> {
-        let Some(world) = self.world else {
-            return Ok(Err(model::Error::Denied(NO_RUN.to_owned())));
-        };
-        Ok(world.embed(name, texts).await)
-    }
-}
-
 impl mailbox::Host for AgentView<'_> {
     async fn send(
         &mut self,
@@ -324,6 +283,12 @@ impl approval::Host for AgentView<'_> {
     }
 }
 
+struct HasModels;
+
+impl HasData for HasModels {
+    type Data<'a> = Option<&'a crate::model::ModelCtx>;
+}
+
 struct HasAgent;
 
 impl HasData for HasAgent {
@@ -337,7 +302,7 @@ pub(crate) type Link = fn(&mut Linker<HostState>) -> wasmtime::Result<()>;
 pub(crate) const LINKS: [(&str, u8, Link); 7] = [
     ("ringfence:agent/types", 0, |_| Ok(())),
     ("ringfence:agent/tools", 0, |l| tools::add_to_linker::<_, HasAgent>(l, HostState::agent)),
-    ("ringfence:agent/model", 0, |l| model::add_to_linker::<_, HasAgent>(l, HostState::agent)),
+    ("ringfence:agent/model", 0, |l| model::add_to_linker::<_, HasModels>(l, HostState::models)),
     ("ringfence:agent/mailbox", 0, |l| mailbox::add_to_linker::<_, HasAgent>(l, HostState::agent)),
     ("ringfence:agent/agents", 0, |l| agents::add_to_linker::<_, HasAgent>(l, HostState::agent)),
     ("ringfence:agent/control", 0, |l| control::add_to_linker::<_, HasAgent>(l, HostState::agent)),

@@ -17,6 +17,8 @@ pub struct Effect {
     pub verdict: Verdict,
     /// How much it moved, where the record is about its end.
     pub moved: Option<Moved>,
+    /// What else there is to say about it, in words of the host.
+    pub note: Option<String>,
 }
 
 /// How many bytes of bodies, or of a tunnel, went out and came in.
@@ -33,7 +35,7 @@ impl Effect {
     /// Returns an effect that was let through.
     pub fn done(kind: Kind, operation: impl Into<String>, target: impl Into<String>) -> Self {
         let (operation, target) = (operation.into(), target.into());
-        Self { kind, operation, target, verdict: Verdict::Done, moved: None }
+        Self { kind, operation, target, verdict: Verdict::Done, moved: None, note: None }
     }
 
     /// Returns an attempt that was refused, with the reason.
@@ -44,13 +46,20 @@ impl Effect {
         reason: impl Into<String>,
     ) -> Self {
         let verdict = Verdict::Refused(reason.into());
-        Self { kind, operation: operation.into(), target: target.into(), verdict, moved: None }
+        let (operation, target) = (operation.into(), target.into());
+        Self { kind, operation, target, verdict, moved: None, note: None }
     }
 
     /// Returns the same effect, now ended after it moved this much.
     #[must_use]
     pub fn after(self, moved: Moved) -> Self {
         Self { moved: Some(moved), ..self }
+    }
+
+    /// Returns the same effect with this to say about it.
+    #[must_use]
+    pub fn noting(self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::fs::{Blocking, FsGuard, FsRoots, GuardedFs, GuardedFsView, ProtectedN
 use crate::host::HostCtx;
 use crate::http::HttpHooks;
 use crate::kv::{KvCtx, KvHost, KvView};
+use crate::model::ModelCtx;
 use crate::{Effect, Effects, Observer, Output, source};
 
 /// What a run is made with. Everything in it was decided before.
@@ -84,6 +85,7 @@ pub struct HostState {
     pub(crate) host: HostCtx,
     pub(crate) exec: ExecCtx,
     pub(crate) agent: AgentCtx,
+    pub(crate) models: Option<ModelCtx>,
     fs: FsGuard,
     pub(crate) kv: KvCtx,
     http_ctx: WasiHttpCtx,
@@ -133,6 +135,7 @@ impl HostState {
             },
             exec,
             agent: AgentCtx::default(),
+            models: None,
             fs,
             kv: setup.kv,
             http_ctx: http_ctx(),

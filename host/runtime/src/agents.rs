@@ -9,6 +9,7 @@
 mod convert;
 mod event;
 mod flow;
+mod models;
 mod owner;
 mod tools;
 mod world;

@@ -112,6 +112,14 @@ pub enum RunError {
         /// The flag that supplies it.
         flag: String,
     },
+    /// A model was granted that cannot be asked.
+    #[error("the model `{name}` was granted, but it cannot be asked: {why}")]
+    NoModel {
+        /// Its logical name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
     /// Something the plugin asked for is not offered by this version, or not in that form.
     #[error("`{capability}` is not offered by this version of ringfence: {why}")]
     NotOffered {
@@ -202,6 +210,7 @@ impl Diagnostic for RunError {
             Self::WrongKind { .. } => "runtime::wrong-kind",
             Self::Resources { .. } => "runtime::resources",
             Self::NoValue { .. } => "runtime::no-value",
+            Self::NoModel { .. } => "runtime::no-model",
             Self::NotOffered { .. } => "runtime::not-offered",
             Self::Unused { .. } => "runtime::unused",
             Self::NotWithin { .. } => "runtime::not-within",
@@ -221,6 +230,7 @@ impl Diagnostic for RunError {
             | Self::WrongKind { .. }
             | Self::Resources { .. }
             | Self::NoValue { .. }
+            | Self::NoModel { .. }
             | Self::Unused { .. }
             | Self::NotOffered { .. } => Class::BadInput,
             Self::HoldsState { .. } | Self::NotTrusted { .. } | Self::NotWithin { .. } => {
@@ -258,6 +268,10 @@ impl Diagnostic for RunError {
                 "build it against `ringfence:mcp@0.1.0`, and call each resource `{plugin}://…`"
             )),
             Self::NoValue { flag, .. } => Some(format!("supply it with `{flag}`")),
+            Self::NoModel { name, .. } => Some(format!(
+                "configure it in `models.toml` of your configuration directory, as `[model.{name}]` \
+                 with `base-url` and `model`; `ringfence models list` shows what there is"
+            )),
             Self::NotOffered { .. } => {
                 Some("remove the request, or make it `optional = true`".to_owned())
             }

@@ -42,6 +42,7 @@ mod error;
 mod exec;
 mod exports;
 mod host;
+mod models;
 mod options;
 mod outside;
 mod places;
@@ -67,6 +68,7 @@ pub use exec::{
 };
 pub use exports::Export;
 pub use host::{Host, Plan};
+pub use models::{KeySource, ModelEntry, Models, ModelsError, RunModels, read_models};
 pub use options::{RunOptions, Secret, Stdio};
 pub use outside::{
     Gateway, Member, OutsideError, OutsideOptions, OutsideServer, Pinned, Role, ServerClosed,

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use ringfence_capability::{Digest, Grant, GrantSet, Limit, Profile, Request};
+use ringfence_interfaces::model::ModelBudget;
 use ringfence_interfaces::{AgentWorld, Level, Observer, Sink, Stdin};
 use ringfence_policy::Layer;
 
-use crate::NativeOptions;
 use crate::agents::Flow;
+use crate::{NativeOptions, RunModels};
 
 /// What the operator says about a run. The default runs under `Offline` and gives nothing extra.
 #[derive(Default)]
@@ -33,6 +34,8 @@ pub struct RunOptions {
     pub config: BTreeMap<String, String>,
     /// Values for granted secrets.
     pub secrets: BTreeMap<String, Secret>,
+    /// The models that can be granted.
+    pub models: RunModels,
     /// Address ranges outside the public internet that granted hosts may resolve to.
     pub addresses: Vec<String>,
     /// How native programs the plugin asks for are found, asked about and bounded.
@@ -75,6 +78,8 @@ pub struct Stdio {
     pub(crate) world: Option<Arc<dyn AgentWorld>>,
     /// What holds the effects of all runs of a crew to the flow rule.
     pub(crate) flow: Option<Arc<Flow>>,
+    /// What it may spend on models together with others; without it, a run has its own.
+    pub(crate) budget: Option<Arc<dyn ModelBudget>>,
 }
 
 impl Stdio {
@@ -92,6 +97,7 @@ impl Stdio {
             observer: None,
             world: None,
             flow: None,
+            budget: None,
         }
     }
 
@@ -104,6 +110,11 @@ impl Stdio {
     /// Returns the same, for an agent whose questions `world` answers.
     pub(crate) fn of_agent(self, world: Arc<dyn AgentWorld>, flow: Arc<Flow>) -> Self {
         Self { world: Some(world), ..self.in_flow(flow) }
+    }
+
+    /// Returns the same, for a run that spends what `budget` has on models.
+    pub(crate) fn spending(self, budget: Arc<dyn ModelBudget>) -> Self {
+        Self { budget: Some(budget), ..self }
     }
 
     /// Returns the same, for a run that `observer` hears in place of that of the options.

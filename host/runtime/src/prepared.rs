@@ -1,17 +1,20 @@
 //! A plugin that was decided about, loaded and linked: ready to be called any number of times.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringfence_bundle::inspect::PluginKind;
-use ringfence_capability::{Capability, GrantSet, Kind, Limits};
+use ringfence_capability::{Capability, GrantSet, Kind, Limit, Limits, Necessity};
 use ringfence_engine::{Bounds, Engine, Meter, Source};
 use ringfence_interfaces::fs::{FsRoots, ProtectedNames};
 use ringfence_interfaces::http::{
     AddressRules, AttachedSecret, HttpConfig, HttpHooks, HttpRules, SecretValue, danger,
 };
 use ringfence_interfaces::kv::KvCtx;
+use ringfence_interfaces::model::{ModelBudget, ModelCtx, Models, OwnBudget};
 use ringfence_interfaces::{Blocking, Effects, HostState, Observer, Output, Setup};
 use ringfence_policy as policy;
+use ringfence_supervisor::Budget;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
@@ -44,6 +47,7 @@ pub struct Prepared {
     source: Source,
     blocking: Blocking,
     programs: Option<Arc<PluginPrograms>>,
+    models: Models,
 }
 
 /// One run's store and what watches over it.
@@ -99,6 +103,7 @@ impl Prepared {
             source,
             blocking: Blocking::Here,
             programs,
+            models: options.models.ready().clone(),
         })
     }
 
@@ -147,14 +152,31 @@ impl Prepared {
             None => log.effects(),
         };
         let world = stdio.world.clone();
+        let models = self.models(&effects, stdio.budget.clone());
         let state = HostState::new(self.setup(&log, &effects, stdio, args)?);
         let state = match world {
             Some(world) => state.with_agent(world),
             None => state,
         };
+        let state = match models {
+            Some(models) => state.with_models(models),
+            None => state,
+        };
         let mut store = Store::new(self.engine.wasmtime(), state);
         let bounds = self.engine.bound(&mut store, &meter, HostState::limiter);
         Ok(Running { store, bounds, meter, log })
+    }
+
+    /// Returns what serves the `model` grants of one run, when there are any.
+    fn models(&self, effects: &Effects, budget: Option<Arc<dyn ModelBudget>>) -> Option<ModelCtx> {
+        self.grants.of_kind(Kind::Model).next()?;
+        let budget = budget.unwrap_or_else(|| {
+            let own = Budget::default();
+            let time = Duration::from_millis(self.limits.of(Limit::WallTime));
+            Arc::new(OwnBudget::new(own.model_calls, own.output_tokens, time))
+        });
+        let (grants, effects) = (Arc::clone(&self.grants), Arc::clone(effects));
+        Some(ModelCtx::new(self.models.clone(), grants, effects, budget))
     }
 
     fn setup(
@@ -245,8 +267,26 @@ pub(crate) fn supplied(
     match capability.kind() {
         Kind::Env | Kind::Config => value(capability, options).map(drop),
         Kind::Secret => secret(plugin, capability, options).map(drop),
+        Kind::Model => model(plugin, capability, options),
         _ => Ok(()),
     }
+}
+
+/// Checks that a model the plugin cannot do without is there.
+fn model(plugin: &Plugin, capability: &Capability, options: &RunOptions) -> Result<(), RunError> {
+    let Some(why) = options.models.missing(capability) else { return Ok(()) };
+    let wants = |request: &ringfence_capability::Request| {
+        request.necessity == Necessity::Required && request.capability == *capability
+    };
+    let mut all = plugin.manifest.requests.iter().chain(&options.requests);
+    if !all.any(wants) {
+        return Ok(());
+    }
+    let name = match capability {
+        Capability::Model(name) => name.to_string(),
+        other => other.to_string(),
+    };
+    Err(RunError::NoModel { name, why })
 }
 
 /// Tells whether a socket grant names one address.

@@ -256,7 +256,7 @@ impl EffectSink for RunLog {
             _ => Target::name(&effect.target),
         };
         let (decision, reason) = match &effect.verdict {
-            Outcome::Done => (Decision::Allow, "granted"),
+            Outcome::Done => (Decision::Allow, effect.note.as_deref().unwrap_or("granted")),
             Outcome::Refused(reason) => (Decision::Forbid, reason.as_str()),
         };
         let operation = format!("{}.{}", effect.kind, effect.operation);

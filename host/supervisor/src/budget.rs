@@ -162,6 +162,16 @@ impl Purse {
         if before.saturating_add(amount) > most { Err(Spent { item }) } else { above }
     }
 
+    /// Gives `amount` back that was charged and not used, here and above.
+    pub fn give_back(&self, item: Item, amount: u64) {
+        let less = |used: u64| Some(used.saturating_sub(amount));
+        let cell = &self.used[place(item)];
+        let _ = cell.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        if let Some(above) = &self.above {
+            above.give_back(item, amount);
+        }
+    }
+
     /// Returns what is left: the least of what this purse and those above it have.
     pub fn left(&self) -> Budget {
         let left = |item| self.given_of(item) - self.used[place(item)].load(Ordering::SeqCst);

@@ -26,6 +26,17 @@ impl SecretValue {
     pub fn new(text: impl Into<String>) -> Self {
         Self(Arc::new(Hidden(text.into().into_bytes())))
     }
+
+    /// Returns it, for a header of a request of the host's own.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0.0
+    }
+
+    /// Tells whether it stands in `text`.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        let secret = self.bytes();
+        !secret.is_empty() && text.windows(secret.len()).any(|part| part == secret)
+    }
 }
 
 impl fmt::Debug for SecretValue {
@@ -105,8 +116,7 @@ impl AttachedSecret {
     }
 
     fn is_in(&self, line: &HeaderValue) -> bool {
-        let secret = &self.value.0.0;
-        line.as_bytes().windows(secret.len()).any(|part| part == secret.as_slice())
+        self.value.is_in(line.as_bytes())
     }
 }
 

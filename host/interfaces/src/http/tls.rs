@@ -32,7 +32,7 @@ impl Roots {
     }
 
     /// Returns `stream` with TLS on it, the server having proved to be `host`.
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         &self,
         host: &str,
         stream: TcpStream,

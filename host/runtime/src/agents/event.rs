@@ -68,6 +68,26 @@ pub enum AgentEvent {
         /// Why it gave no answer, if it did not.
         error: Option<String>,
     },
+    /// It asks a model.
+    Model {
+        /// It.
+        id: String,
+        /// The logical name of the model.
+        model: String,
+    },
+    /// The model answered, or did not.
+    ModelEnded {
+        /// The agent.
+        id: String,
+        /// The logical name of the model.
+        model: String,
+        /// Tokens it read.
+        input_tokens: u64,
+        /// Tokens it wrote.
+        output_tokens: u64,
+        /// Why it gave no answer, if it did not.
+        error: Option<String>,
+    },
     /// It says how far it is.
     Progress {
         /// It.

@@ -10,6 +10,7 @@ use ringfence_capability::{Class, Diagnostic, GrantSet};
 use ringfence_engine::EngineError;
 use ringfence_interfaces::agent::wit::types;
 use ringfence_interfaces::agent::{AgentChild, wit};
+use ringfence_interfaces::model::ModelBudget;
 use ringfence_supervisor::{
     Budget, Cancel, Failure, Item, Mailbox, NoSlot, Outcome, Purse, Slot, Why,
 };
@@ -17,6 +18,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::models::AgentModels;
 use super::world::World;
 use super::{AgentEvent, Live, Shared, convert};
 use crate::prepared::Running as Store;
@@ -234,6 +236,7 @@ impl Owner {
         let id = self.start.id.clone();
         self.shared.watcher.event(&AgentEvent::Running { id: id.clone(), wall_ms: budget.wall_ms });
         let deadline = tokio::time::Instant::now() + wall;
+        let models = self.models(deadline);
         let world = World::new(
             &self.shared,
             &self.start,
@@ -243,6 +246,7 @@ impl Owner {
             deadline,
             slot,
             &self.mailbox,
+            Arc::clone(&models),
         );
         let task = types::Task {
             id,
@@ -252,6 +256,7 @@ impl Owner {
             budget: convert::wit_budget(&budget),
         };
         let stdio = Stdio::captured().of_agent(Arc::new(world), Arc::clone(&self.shared.flow));
+        let stdio = stdio.spending(models);
         let mut work = Box::pin(prepared.work(task, stdio));
         let mut late = false;
         loop {
@@ -267,6 +272,16 @@ impl Owner {
                 }
             }
         }
+    }
+
+    fn models(&self, deadline: tokio::time::Instant) -> Arc<dyn ModelBudget> {
+        Arc::new(AgentModels {
+            id: self.start.id.clone(),
+            purse: Arc::clone(&self.purse),
+            node: self.node.clone(),
+            deadline,
+            watcher: Arc::clone(&self.shared.watcher),
+        })
     }
 
     /// Returns what came of the work, in the words of whoever knows it: the host, where it stopped it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ringfence_bundle::inspect::{Function, inspect};
 use ringfence_capability::{Capability, Diagnostic, GrantSet, Kind};
 use ringfence_interfaces::agent::wit::{tools as wit, types};
+use ringfence_interfaces::model::ModelBudget;
 use ringfence_mcp::tool_names;
 use serde_json::Value;
 
@@ -115,13 +116,14 @@ impl Shared {
         grants: &Arc<GrantSet>,
         arguments: &str,
         most: Duration,
+        models: &Arc<dyn ModelBudget>,
     ) -> Result<wit::Reply, wit::Error> {
         let input: Value = serde_json::from_str(arguments)
             .map_err(|error| wit::Error::InvalidArguments(format!("no JSON: {error}")))?;
         let plugin = Arc::clone(&tool.plugin);
         let prepared = self.prepared(plugin, Some(Arc::clone(grants))).await;
         let prepared = prepared.map_err(|error| denied(&error))?;
-        let stdio = Stdio::captured().in_flow(Arc::clone(&self.flow));
+        let stdio = Stdio::captured().in_flow(Arc::clone(&self.flow)).spending(Arc::clone(models));
         let call = prepared.call(&tool.function, &input, stdio);
         let done = tokio::time::timeout(most, call).await.map_err(|_| wit::Error::Timeout)?;
         let done = done.map_err(|error| failed(&error))?;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence_capability::{Capability, GrantSet};
-use ringfence_interfaces::agent::wit::{agents, approval, mailbox, model, tools, types};
+use ringfence_interfaces::agent::wit::{agents, approval, mailbox, tools, types};
 use ringfence_interfaces::agent::{AgentChild, AgentWorld, Child};
+use ringfence_interfaces::model::ModelBudget;
 use ringfence_supervisor::{
     AggregationConfig, Budget, Cancel, Failure, Item, Mailbox, Member, Merged, NotReceived,
     NotSent, Outcome, Purse, Slot, run_group,
@@ -37,6 +38,8 @@ pub(super) struct World {
     deadline: Instant,
     slot: tokio::sync::Mutex<Slot>,
     mailbox: Arc<Mailbox<mailbox::Message>>,
+    /// What it spends on models, and what the tools it calls do.
+    models: Arc<dyn ModelBudget>,
     children: AtomicU64,
     sent: AtomicU64,
 }
@@ -52,6 +55,7 @@ impl World {
         deadline: Instant,
         slot: Slot,
         mailbox: &Arc<Mailbox<mailbox::Message>>,
+        models: Arc<dyn ModelBudget>,
     ) -> Self {
         Self {
             shared: Arc::downgrade(shared),
@@ -63,6 +67,7 @@ impl World {
             deadline,
             slot: tokio::sync::Mutex::new(slot),
             mailbox: Arc::clone(mailbox),
+            models,
             children: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         }
@@ -98,7 +103,7 @@ impl World {
         let answer = tokio::select! {
             biased;
             _ = self.node.asked() => Err(tools::Error::Cancelled),
-            answer = shared.call(tool, &self.grants, &arguments, most) => answer,
+            answer = shared.call(tool, &self.grants, &arguments, most, &self.models) => answer,
         };
         let error = answer.as_ref().err().map(said);
         shared.watcher.event(&AgentEvent::ToolEnded { id, tool: name, error });
@@ -224,9 +229,6 @@ fn size(parts: &[types::Part]) -> usize {
     parts.iter().map(of_part).sum()
 }
 
-/// What an agent is told that wants a model where there is none.
-const NO_MODEL: &str = "this run has no model";
-
 impl AgentWorld for World {
     fn tools(&self) -> Vec<tools::Tool> {
         let Some(shared) = self.shared.upgrade() else { return Vec::new() };
@@ -241,22 +243,6 @@ impl AgentWorld for World {
         timeout: Option<Duration>,
     ) -> BoxFuture<'_, Result<tools::Reply, tools::Error>> {
         self.call_tool(name, arguments, timeout).boxed()
-    }
-
-    fn models(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn chat(&self, _: model::Request) -> BoxFuture<'_, Result<model::Response, model::Error>> {
-        async { Err(model::Error::Denied(NO_MODEL.to_owned())) }.boxed()
-    }
-
-    fn embed(
-        &self,
-        _: String,
-        _: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<Vec<f32>>, model::Error>> {
-        async { Err(model::Error::Denied(NO_MODEL.to_owned())) }.boxed()
     }
 
     fn send(

@@ -113,6 +113,13 @@ impl Inner {
             AgentEvent::ToolEnded { id, tool, error: None } => {
                 (id, None, format!("{tool} answered"))
             }
+            AgentEvent::Model { id, model } => (id, None, format!("asks the model {model}")),
+            AgentEvent::ModelEnded { id, model, error: Some(error), .. } => {
+                (id, None, format!("{model}: {error}"))
+            }
+            AgentEvent::ModelEnded { id, model, output_tokens, error: None, .. } => {
+                (id, None, format!("{model} wrote {output_tokens} tokens"))
+            }
             AgentEvent::Progress { id, done, total, note } => match total {
                 Some(total) if *total > 0.0 => {
                     (id, None, format!("{:.0} % {note}", done / total * 100.0))
