@@ -66,3 +66,16 @@ fn key(source: &KeySource) -> Result<String, String> {
         }
     }
 }
+
+/// Says which model a logical name stands for.
+pub(crate) fn told(name: &str) -> String {
+    let Ok(entries) = entries() else { return "the models file cannot be read".to_owned() };
+    let Some(entry) = entries.get(name) else {
+        return format!("no models file names `{name}`: `ringfence models --help` shows how");
+    };
+    let (model, url) = (&entry.config.model, &entry.config.base_url);
+    match ready(&entries).why_not(name) {
+        None => format!("is `{model}` at {url}"),
+        Some(why) => format!("is `{model}` at {url}, and cannot be asked: {why}"),
+    }
+}

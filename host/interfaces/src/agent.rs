@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use ringfence_capability::Kind;
 use ringfence_engine::Meter;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
-use crate::HostState;
+use crate::{Effect, Effects, HostState};
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated from WIT")]
 mod bindings {
@@ -122,31 +123,46 @@ pub type Child = Arc<dyn AgentChild>;
 #[derive(Default)]
 pub(crate) struct AgentCtx {
     pub(crate) world: Option<Arc<dyn AgentWorld>>,
+    pub(crate) effects: Option<Effects>,
 }
 
 /// The parts of a store that the interfaces need.
 pub(crate) struct AgentView<'a> {
     world: Option<&'a Arc<dyn AgentWorld>>,
+    effects: Option<&'a Effects>,
     table: &'a mut ResourceTable,
     meter: &'a Arc<Meter>,
 }
 
 impl HostState {
-    /// Returns the same state, for an agent whose questions `world` answers.
+    /// Returns the same state, for an agent whose questions `world` answers; `effects` hears what it
+    /// was denied.
     #[must_use]
-    pub fn with_agent(mut self, world: Arc<dyn AgentWorld>) -> Self {
-        self.agent.world = Some(world);
+    pub fn with_agent(mut self, world: Arc<dyn AgentWorld>, effects: Effects) -> Self {
+        self.agent = AgentCtx { world: Some(world), effects: Some(effects) };
         self
     }
 
     fn agent(&mut self) -> AgentView<'_> {
-        let world = self.agent.world.as_ref();
-        AgentView { world, table: &mut self.table, meter: &self.host.meter }
+        let (world, effects) = (self.agent.world.as_ref(), self.agent.effects.as_ref());
+        AgentView { world, effects, table: &mut self.table, meter: &self.host.meter }
     }
 }
 
 /// What a plugin that is no agent of a run is told.
 const NO_RUN: &str = "this is no run of agents: start it with `ringfence agents run`";
+
+impl AgentView<'_> {
+    /// Records that something was denied. It is denied whether or not that could be recorded.
+    fn denied(&self, kind: Kind, operation: &str, target: &str, why: &str) {
+        if let Some(effects) = self.effects {
+            // A name of the guest's own making can be anything.
+            let target = &target[..target.floor_char_boundary(64)];
+            let target = ringfence_capability::text::plain(target);
+            let _ = effects.record(Effect::refused(kind, operation, target, why));
+        }
+    }
+}
 
 impl types::Host for AgentView<'_> {}
 
@@ -164,7 +180,12 @@ impl tools::Host for AgentView<'_> {
         let Some(world) = self.world else {
             return Ok(Err(tools::Error::Denied(NO_RUN.to_owned())));
         };
-        Ok(world.call(name, arguments, timeout_ms.map(Duration::from_millis)).await)
+        let timeout = timeout_ms.map(Duration::from_millis);
+        let answer = world.call(name.clone(), arguments, timeout).await;
+        if let Err(tools::Error::Denied(why)) = &answer {
+            self.denied(Kind::Tool, "call", &name, why);
+        }
+        Ok(answer)
     }
 }
 
@@ -229,9 +250,15 @@ impl agents::Host for AgentView<'_> {
         let Some(world) = self.world else {
             return Ok(Err(agents::SpawnError::Denied(NO_RUN.to_owned())));
         };
+        let name = spec.agent.clone();
         match world.spawn(spec) {
             Ok(child) => Ok(Ok(self.table.push(child)?)),
-            Err(error) => Ok(Err(error)),
+            Err(error) => {
+                if let agents::SpawnError::Denied(why) = &error {
+                    self.denied(Kind::Agent, "spawn", &name, why);
+                }
+                Ok(Err(error))
+            }
         }
     }
 
@@ -242,7 +269,13 @@ impl agents::Host for AgentView<'_> {
         let Some(world) = self.world else {
             return Ok(Err(agents::SpawnError::Denied(NO_RUN.to_owned())));
         };
-        Ok(world.run_group(group).await)
+        let names: Vec<_> = group.specs.iter().map(|spec| spec.agent.as_str()).collect();
+        let names = names.join(", ");
+        let done = world.run_group(group).await;
+        if let Err(agents::SpawnError::Denied(why)) = &done {
+            self.denied(Kind::Agent, "spawn", &names, why);
+        }
+        Ok(done)
     }
 }
 

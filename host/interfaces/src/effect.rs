@@ -73,16 +73,22 @@ pub enum Verdict {
     Refused(String),
 }
 
-/// The effect could not be recorded, so it must not happen.
-#[derive(Debug, thiserror::Error)]
-#[error("the effect could not be written to the audit log")]
+/// The effect was not recorded as done, so it must not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub struct NotRecorded;
+pub enum NotRecorded {
+    /// The log cannot be written.
+    #[error("the effect could not be written to the audit log")]
+    Unwritten,
+    /// A rule of the host refused it, for this reason. The refusal is in the log.
+    #[error("{0}")]
+    Refused(&'static str),
+}
 
 impl NotRecorded {
-    /// Returns the error.
+    /// Returns the error for a log that cannot be written.
     pub fn new() -> Self {
-        Self
+        Self::Unwritten
     }
 }
 

@@ -50,7 +50,7 @@ pub enum TokensField {
     /// `max_tokens`, which most servers know.
     #[default]
     MaxTokens,
-    /// `max_completion_tokens`, which newer models of OpenAI want.
+    /// `max_completion_tokens`, which newer models of `OpenAI` want.
     MaxCompletionTokens,
 }
 

@@ -60,7 +60,13 @@ pub struct CrewOptions {
     pub watcher: Arc<dyn Watcher>,
     /// What happens when something is to be changed after the network was read.
     pub flow: FlowRule,
+    /// Who answers what agents ask a person; nobody when it is nothing.
+    pub person: Option<PersonAsker>,
 }
+
+/// Asks a person on behalf of the agent of this id: what it wants to do, and the details as JSON. Blocks;
+/// called on a thread that may. The answer grants nothing.
+pub type PersonAsker = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
 
 impl CrewOptions {
     /// Returns the defaults, without any plugin.
@@ -76,6 +82,7 @@ impl CrewOptions {
             restart: Restart::default(),
             watcher,
             flow: FlowRule::Ask(None),
+            person: None,
         }
     }
 }
@@ -154,6 +161,7 @@ pub(crate) struct Shared {
     restart: Restart,
     watcher: Arc<dyn Watcher>,
     flow: Arc<Flow>,
+    person: Option<PersonAsker>,
     ready: Mutex<Vec<Ready>>,
     live: Mutex<HashMap<String, Live>>,
 }
@@ -190,6 +198,7 @@ impl Host {
             }
         }
         let plugins: Vec<_> = options.tools.into_iter().map(Arc::new).collect();
+        self.all_of_use(agents.values().chain(&plugins), &(options.options)())?;
         let tools = tools::all(self, &plugins, &*options.options)?;
         Ok(Crew(Arc::new(Shared {
             host: self.clone(),
@@ -203,9 +212,33 @@ impl Host {
             restart: options.restart,
             watcher: options.watcher,
             flow: Arc::new(Flow::new(options.flow)),
+            person: options.person,
             ready: Mutex::default(),
             live: Mutex::default(),
         })))
+    }
+}
+
+impl Host {
+    /// Checks that what the operator trusts and approves is about one of the plugins.
+    fn all_of_use<'a>(
+        &self,
+        plugins: impl Iterator<Item = &'a Arc<Plugin>>,
+        options: &RunOptions,
+    ) -> Result<(), RunError> {
+        let plugins: Vec<_> = plugins.collect();
+        if let Some((digest, _)) = options.trust
+            && !plugins.iter().any(|plugin| plugin.identity == digest)
+        {
+            let first = plugins.first().map_or_else(String::new, |one| one.identity.to_string());
+            return Err(RunError::NotTrusted { digest: first });
+        }
+        let mut plans = Vec::new();
+        for plugin in plugins {
+            let own = RunOptions { shared: true, ..RunOptions::default() };
+            plans.push(self.plan(plugin, &own)?);
+        }
+        crate::unused::approvals(&plans, &options.approved)
     }
 }
 
@@ -325,7 +358,7 @@ impl Shared {
         let (shared, holds) = (Arc::clone(self), within.clone());
         // Compiling takes long: on a thread that may.
         let prepared = tokio::task::spawn_blocking(move || {
-            let options = RunOptions { within: holds, ..(shared.options)() };
+            let options = RunOptions { within: holds, shared: true, ..(shared.options)() };
             shared.host.prepare(&plugin, options)
         });
         let prepared = prepared

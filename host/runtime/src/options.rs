@@ -42,6 +42,9 @@ pub struct RunOptions {
     pub native: NativeOptions,
     /// What whoever calls the plugin holds: it gets no more than that. Without a caller, nothing is cut.
     pub within: Option<Arc<GrantSet>>,
+    /// Whether other plugins run with the same options: trust and approvals that are about none of this
+    /// one are for another then, and no mistake.
+    pub shared: bool,
     /// Hears what the plugin says; nobody by default.
     pub observer: Option<Arc<dyn Observer>>,
 }

@@ -148,14 +148,14 @@ impl Prepared {
         let meter = Meter::new(self.limits);
         let log = RunLog::start(&self.identity, Arc::clone(&self.log), what, Arc::clone(&meter))?;
         let effects: Effects = match &stdio.flow {
-            Some(flow) => flow.guard(log.effects()),
+            Some(flow) => flow.guard(log.effects(), self.programs_reach_out()),
             None => log.effects(),
         };
         let world = stdio.world.clone();
         let models = self.models(&effects, stdio.budget.clone());
         let state = HostState::new(self.setup(&log, &effects, stdio, args)?);
         let state = match world {
-            Some(world) => state.with_agent(world),
+            Some(world) => state.with_agent(world, Arc::clone(&effects)),
             None => state,
         };
         let state = match models {
@@ -165,6 +165,12 @@ impl Prepared {
         let mut store = Store::new(self.engine.wasmtime(), state);
         let bounds = self.engine.bound(&mut store, &meter, HostState::limiter);
         Ok(Running { store, bounds, meter, log })
+    }
+
+    /// Tells whether its native programs get the network: what they read is read by the run.
+    fn programs_reach_out(&self) -> bool {
+        let any = |kind| self.grants.of_kind(kind).next().is_some();
+        any(Kind::Exec) && (any(Kind::HttpRead) || any(Kind::HttpWrite))
     }
 
     /// Returns what serves the `model` grants of one run, when there are any.

@@ -1,13 +1,16 @@
 //! Finds configuration that would change nothing: a misspelt name in it must not pass for a rule.
 
 use ringfence_bundle::nearest;
-use ringfence_capability::{Capability, Kind, Origin};
+use ringfence_capability::{Capability, Grant, Kind, Origin};
 
 use crate::{Plan, Plugin, RunError, RunOptions};
 
 /// Returns an error for the first approval, secret or address range of this run that nothing the
 /// plugin asks for could use.
 pub(crate) fn flags(plan: &Plan, options: &RunOptions) -> Result<(), RunError> {
+    if options.shared {
+        return Ok(());
+    }
     let asked = || plan.verdicts.all.iter().map(|explained| &explained.request.capability);
     for grant in &options.approved {
         // A capability given by a flag is a request as well.
@@ -34,6 +37,24 @@ pub(crate) fn flags(plan: &Plan, options: &RunOptions) -> Result<(), RunError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Returns an error for the first approval by a flag that touches nothing any of these plans is about.
+pub(crate) fn approvals(plans: &[Plan], approved: &[Grant]) -> Result<(), RunError> {
+    for grant in approved {
+        let asked = |plan: &Plan| {
+            let mut all = plan.verdicts.all.iter();
+            all.any(|one| touches(&grant.capability, &one.request.capability))
+        };
+        if let Origin::Flag(flag) = &grant.origin
+            && flag.starts_with("--approve ")
+            && !plans.iter().any(asked)
+        {
+            let why = "no plugin of the run asks for anything that it covers".to_owned();
+            return Err(RunError::Unused { what: flag.clone(), why });
+        }
+    }
+    Ok(())
 }
 
 /// Tells whether an approval can matter for what is asked. A command is asked about again, narrower,

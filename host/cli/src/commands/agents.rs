@@ -49,6 +49,7 @@ fn run(args: &AgentsRun, global: &Global, printer: &Printer) -> Result<u8, CliEr
         options,
         at_once: usize::try_from(args.at_once).unwrap_or(1),
         flow: FlowRule::Ask(show::asker(&show)),
+        person: show::person(&show),
         ..CrewOptions::new(Arc::clone(&show) as Arc<_>)
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -106,6 +106,9 @@ fn decision(explanation: &Explanation) -> Vec<String> {
             "          a person is asked at each start, about exactly what would run".to_owned(),
         );
     }
+    if let ringfence::Capability::Model(name) = &request.capability {
+        lines.push(format!("          {}", crate::models::told(name.as_str())));
+    }
     lines.extend(explanation.remedy.iter().map(|step| format!("          to allow it: {step}")));
     lines
 }

@@ -13,7 +13,7 @@ use super::lease::Lease;
 use super::paths::{canonical, join, lexical, look};
 use super::protected::ProtectedNames;
 use super::roots::FsRoots;
-use crate::{Effect, Effects};
+use crate::{Effect, Effects, NotRecorded};
 use cap_std::fs::{Dir, FileType, Metadata};
 use ringfence_capability::{Kind, Limit};
 use ringfence_engine::Meter;
@@ -400,7 +400,10 @@ impl FsGuard {
     fn record(&mut self, rep: u32, operation: &str, path: &str) -> Result<(), Refusal> {
         let target = self.guest_path(rep, path);
         let effect = Effect::done(Kind::FsWrite, operation, target);
-        self.effects.record(effect).map_err(|_| Refusal::Io)?;
+        self.effects.record(effect).map_err(|error| match error {
+            NotRecorded::Unwritten => Refusal::Io,
+            NotRecorded::Refused(_) => Refusal::NotPermitted,
+        })?;
         self.counts.changed += 1;
         Ok(())
     }

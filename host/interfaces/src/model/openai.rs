@@ -1,4 +1,4 @@
-//! `/v1/chat/completions` and `/v1/embeddings`, as OpenAI defined them and many servers speak them.
+//! `/v1/chat/completions` and `/v1/embeddings`, as `OpenAI` defined them and many servers speak them.
 
 use serde_json::{Value, json};
 

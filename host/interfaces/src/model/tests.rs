@@ -210,10 +210,11 @@ async fn messages_of_the_other_wire_format_are_sent_and_read_whole_and_streamed(
             ("look", "{\"x\":1}")
         );
         assert_eq!((got.usage.input_tokens, got.usage.output_tokens), (5, 6));
-        let sent = server.requests().remove(0);
+        let wire_text = server.requests().remove(0);
         assert!(
-            sent.starts_with("POST /v1/messages ") && sent.contains("x-api-key: sk-hunter2\r\n"),
-            "{sent}"
+            wire_text.starts_with("POST /v1/messages ")
+                && wire_text.contains("x-api-key: sk-hunter2\r\n"),
+            "{wire_text}"
         );
         let body = server.body();
         assert_eq!(

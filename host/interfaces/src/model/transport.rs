@@ -86,13 +86,13 @@ impl Model {
     }
 
     fn request(&self, path: &str, body: &Value) -> Result<Request<Full<Bytes>>, Lost> {
-        let bad = |_| Lost::Unreachable("its address");
+        let bad = || Lost::Unreachable("its address");
         let path = format!("{}{path}", self.path);
-        let mut request = Request::post(Uri::try_from(path).map_err(|_| bad(()))?)
+        let mut request = Request::post(Uri::try_from(path).map_err(|_| bad())?)
             .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|_| bad(()))?;
+            .map_err(|_| bad())?;
         let headers = request.headers_mut();
-        headers.insert(HOST, HeaderValue::from_str(&self.authority).map_err(|_| bad(()))?);
+        headers.insert(HOST, HeaderValue::from_str(&self.authority).map_err(|_| bad())?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(USER_AGENT, HeaderValue::from_static("ringfence"));
@@ -107,13 +107,11 @@ impl Model {
     }
 
     async fn dial(&self) -> Result<TcpStream, Lost> {
-        let named = self.host.parse::<IpAddr>();
-        let addresses: Vec<IpAddr> = match named {
-            Ok(address) => vec![address],
-            Err(_) => {
-                let found = self.resolver.resolve(&self.host).await;
-                found.map_err(|_| Lost::Unreachable("its name has no address"))?
-            }
+        let addresses: Vec<IpAddr> = if let Ok(address) = self.host.parse::<IpAddr>() {
+            vec![address]
+        } else {
+            let found = self.resolver.resolve(&self.host).await;
+            found.map_err(|_| Lost::Unreachable("its name has no address"))?
         };
         // A name that was to be this machine must be: the key, and what is asked, go there in clear.
         let here = |address: &IpAddr| address.to_canonical().is_loopback();

@@ -46,8 +46,9 @@ impl Flow {
     }
 
     /// Returns a sink that holds effects to the rule before `inner` records them.
-    pub(crate) fn guard(self: &Arc<Self>, inner: Effects) -> Effects {
-        Arc::new(Guarded { flow: Arc::clone(self), inner })
+    /// Native programs that reach the network count as reading it from their start.
+    pub(crate) fn guard(self: &Arc<Self>, inner: Effects, programs_reach_out: bool) -> Effects {
+        Arc::new(Guarded { flow: Arc::clone(self), inner, programs_reach_out })
     }
 }
 
@@ -57,6 +58,7 @@ const WHY: &str = "the run has read from the network, and nobody approved this c
 struct Guarded {
     flow: Arc<Flow>,
     inner: Effects,
+    programs_reach_out: bool,
 }
 
 /// Tells whether an effect changes something outside the run.
@@ -89,9 +91,10 @@ impl EffectSink for Guarded {
             let refused = Effect::refused(effect.kind, effect.operation, effect.target, WHY);
             // It is refused whether or not that could be recorded.
             let _ = self.inner.record(refused);
-            return Err(NotRecorded::new());
+            return Err(NotRecorded::Refused(WHY));
         }
-        if reads_network(&effect) {
+        let program = self.programs_reach_out && effect.kind == Kind::Exec;
+        if reads_network(&effect) || program {
             // From the request on: what is sent next may answer to what this one brings.
             self.flow.tainted.store(true, Ordering::SeqCst);
         }
@@ -126,7 +129,8 @@ mod tests {
         let flow = Arc::new(Flow::new(rule));
         // Two sinks of one run: what one reads counts for the other.
         let kept = Arc::new(Kept::default());
-        let sinks = [flow.guard(Arc::clone(&kept) as Effects), flow.guard(kept.clone())];
+        let sinks =
+            [flow.guard(Arc::clone(&kept) as Effects, false), flow.guard(kept.clone(), false)];
         let outcome = |(n, (kind, operation)): (usize, &(Kind, &str))| {
             sinks[n % 2].record(done(*kind, operation)).is_ok()
         };
@@ -154,6 +158,17 @@ mod tests {
         assert_eq!(check(FlowRule::Ask(Some(no)), &INJECTED), refused);
         let yes: FlowAsker = Arc::new(|_| true);
         assert_eq!(check(FlowRule::Ask(Some(yes)), &INJECTED), [true; 8]);
+    }
+
+    #[test]
+    fn a_native_program_that_reaches_the_network_reads_it_and_one_that_does_not_does_not() {
+        for reaches in [true, false] {
+            let flow = Arc::new(Flow::new(FlowRule::Ask(None)));
+            let sink = flow.guard(Arc::new(Kept::default()), reaches);
+            assert!(sink.record(done(Kind::Exec, "run")).is_ok(), "the first is the approver's");
+            let wrote = sink.record(done(Kind::FsWrite, "create"));
+            assert_eq!(wrote == Err(NotRecorded::Refused(WHY)), reaches);
+        }
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub(super) fn all(
 ) -> Result<Vec<Tool>, RunError> {
     let mut found = Vec::new();
     for plugin in plugins {
-        let granted = host.plan(plugin, &options())?.verdicts.granted;
+        let own = RunOptions { shared: true, ..options() };
+        let granted = host.plan(plugin, &own)?.verdicts.granted;
         let interface = inspect(&plugin.component, &plugin.display)?;
         // What asks a person before it is done needs a client, and an agent is none.
         let offered = |one: &Function| one.callable.is_ok() && one.answers.is_none();

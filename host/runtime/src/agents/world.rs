@@ -23,6 +23,8 @@ use super::{AgentEvent, Shared, convert};
 
 /// The most one message may hold, in bytes.
 const MESSAGE_BYTES: usize = 1024 * 1024;
+/// The most of a question that a person is shown, in bytes.
+const QUESTION_BYTES: usize = 2_048;
 /// The most a topic, a label or the name of a message may hold.
 const NAME_BYTES: usize = 200;
 
@@ -352,7 +354,34 @@ impl AgentWorld for World {
         }
     }
 
-    fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'_, approval::Verdict> {
-        async { approval::Verdict::NoApprover }.boxed()
+    fn ask(
+        &self,
+        action: String,
+        details: String,
+        timeout: Duration,
+    ) -> BoxFuture<'_, approval::Verdict> {
+        let person = self.shared.upgrade().and_then(|shared| shared.person.clone());
+        let time = timeout.min(self.left());
+        async move {
+            let Some(person) = person else { return approval::Verdict::NoApprover };
+            let id = self.id.clone();
+            let fits = |text: &str| text[..text.floor_char_boundary(QUESTION_BYTES)].to_owned();
+            let (action, details) = (fits(&action), fits(&details));
+            let asked = tokio::task::spawn_blocking(move || person(&id, &action, &details));
+            let answered = async {
+                tokio::select! {
+                    biased;
+                    _ = self.node.asked() => approval::Verdict::Expired,
+                    answer = asked => match answer {
+                        Ok(true) => approval::Verdict::Granted,
+                        Ok(false) => approval::Verdict::Declined,
+                        Err(_) => approval::Verdict::NoApprover,
+                    },
+                    () = tokio::time::sleep(time) => approval::Verdict::Expired,
+                }
+            };
+            self.without_turn(answered).await
+        }
+        .boxed()
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringfence::supervisor::Outcome;
-use ringfence::{AgentEvent, FlowAsker, Watcher};
+use ringfence::{AgentEvent, FlowAsker, PersonAsker, Watcher};
 use serde_json::json;
 
 use super::transcript::Transcript;
@@ -21,6 +21,8 @@ pub(super) struct Show {
     json: bool,
     live: bool,
     inner: Mutex<Inner>,
+    /// Held while a person is asked: the next question waits, and events do not.
+    asking: Mutex<()>,
 }
 
 struct Inner {
@@ -28,6 +30,8 @@ struct Inner {
     rows: Vec<Row>,
     drawn: usize,
     lost: Option<std::io::Error>,
+    /// Whether a person is being asked: nothing is printed meanwhile.
+    quiet: bool,
 }
 
 /// One agent in the tree.
@@ -41,12 +45,33 @@ struct Row {
 impl Show {
     pub(super) fn new(json: bool, transcript: Transcript) -> Self {
         let live = !json && std::io::stderr().is_terminal();
-        let inner = Inner { transcript, rows: Vec::new(), drawn: 0, lost: None };
-        Self { json, live, inner: Mutex::new(inner) }
+        let inner = Inner { transcript, rows: Vec::new(), drawn: 0, lost: None, quiet: false };
+        Self { json, live, inner: Mutex::new(inner), asking: Mutex::new(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks a person, one question at a time and with nothing printed in between; only `yes` is a yes.
+    fn ask(&self, question: &str) -> bool {
+        let _one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut inner = self.lock();
+            inner.quiet = true;
+            inner.drawn = 0;
+            let mut err = anstream::stderr().lock();
+            let _ = write!(err, "{question}\nLet it? Type `yes`, anything else refuses: ");
+            let _ = err.flush();
+        }
+        let mut answer = String::new();
+        let said = std::io::stdin().lock().read_line(&mut answer).is_ok();
+        let mut inner = self.lock();
+        inner.quiet = false;
+        if self.live {
+            inner.draw();
+        }
+        said && answer.trim() == "yes"
     }
 
     /// Says that nothing more happens.
@@ -75,7 +100,9 @@ impl Watcher for Show {
             return;
         }
         let line = inner.note(event);
-        if self.live {
+        if inner.quiet {
+            // The tree is drawn again after the answer, with this in it.
+        } else if self.live {
             inner.draw();
         } else if let Some(line) = line {
             let _ = writeln!(anstream::stderr().lock(), "{}", visible(&line));
@@ -171,26 +198,31 @@ impl Inner {
     }
 }
 
+fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Returns what asks a person about a change after the network was read; nothing without a terminal.
 pub(super) fn asker(show: &Arc<Show>) -> Option<FlowAsker> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return None;
-    }
     let show = Arc::clone(show);
-    Some(Arc::new(move |effect| {
-        // Held while the person thinks: the tree waits, and so does the next question.
-        let mut inner = show.lock();
-        inner.drawn = 0;
-        let mut err = anstream::stderr().lock();
-        let target = visible(&effect.target);
-        let _ = writeln!(
-            err,
-            "The run has read from the network. It wants: {} {} {target}",
-            effect.kind, effect.operation
-        );
-        let _ = write!(err, "Let it? Type `yes`, anything else refuses: ");
-        let _ = err.flush();
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
-    }))
+    is_attended().then(|| -> FlowAsker {
+        Arc::new(move |effect| {
+            let (kind, operation, target) = (effect.kind, &effect.operation, &effect.target);
+            let wants = visible(&format!("{kind} {operation} {target}"));
+            let question = format!("The run has read from the network. It wants: {wants}");
+            // Others go on: this thread waits for a person.
+            tokio::task::block_in_place(|| show.ask(&question))
+        })
+    })
+}
+
+/// Returns what asks a person for an agent; nothing without a terminal.
+pub(super) fn person(show: &Arc<Show>) -> Option<PersonAsker> {
+    let show = Arc::clone(show);
+    is_attended().then(|| -> PersonAsker {
+        Arc::new(move |id, action, details| {
+            let asks = visible(&format!("Agent {id} asks: {action}\n  {details}"));
+            show.ask(&asks)
+        })
+    })
 }

@@ -95,7 +95,8 @@ pub(super) fn json_reply(body: &Value) -> Reply {
 
 /// A stream of these events, ended well.
 pub(super) fn events(data: &[&str]) -> Reply {
-    let body: String = data.iter().map(|data| format!("data: {data}\n\n")).collect();
+    let lines: Vec<_> = data.iter().map(|data| format!("data: {data}\n\n")).collect();
+    let body = lines.concat();
     Reply::Raw(format!(
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}"
     ))
