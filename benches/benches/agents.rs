@@ -253,8 +253,8 @@ fn steady(place: &Place, runtime: &Runtime, seconds: u64, every: Duration) {
 const TOOL: &str = "tool json_query_query";
 
 fn main() {
-    let words = std::env::args().skip(1).filter(|word| word != "--bench");
-    let seconds = words.last().map_or(10, |word| word.parse().unwrap());
+    let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+    let seconds = words.next_back().map_or(10, |word| word.parse().unwrap());
     let place = Place::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     println!("| case | measured |\n|---|--:|");

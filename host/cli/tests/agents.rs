@@ -6,6 +6,7 @@
     reason = "tests run the built command on real files"
 )]
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -214,12 +215,15 @@ fn worker(place: &Place, goal: &str, requests: &[(&str, &str)]) -> String {
          component = {file:?}\nneeds-profile = \"offline\"\n"
     );
     for (capability, rest) in requests {
-        manifest += &format!(
+        let _ = write!(
+            manifest,
             "\n[[request]]\ncapability = {capability:?}\n{rest}\nreason = \"the thing it does\"\n"
-        );
+        )
+        .unwrap();
     }
     std::fs::write(dir.join("plugin.toml"), manifest).unwrap();
     let tool = repository().join("plugins/tools/json-query");
+    let (dir, tool) = (dir.to_string_lossy(), tool.to_string_lossy());
     let plan = format!(
         "agents = [{dir:?}]\ntools = [{tool:?}]\n\n[[task]]\nlabel = \"a\"\nagent = {WORKER:?}\n\
          goal = {goal:?}\ninput = {{ program = \".a\", json = '{{\"a\":17}}' }}\n"
