@@ -215,7 +215,7 @@ fn worker(place: &Place, goal: &str, requests: &[(&str, &str)]) -> String {
          component = {file:?}\nneeds-profile = \"offline\"\n"
     );
     for (capability, rest) in requests {
-        let _ = write!(
+        write!(
             manifest,
             "\n[[request]]\ncapability = {capability:?}\n{rest}\nreason = \"the thing it does\"\n"
         )
