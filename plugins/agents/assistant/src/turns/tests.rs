@@ -51,6 +51,7 @@ impl World for Fake {
     fn progress(&self, _: u32, _: u32, _: &str) {}
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "lists mix it with failures")]
 fn says(text: &str, finish: Finish) -> Result<Response, model::Error> {
     let parts = if text.is_empty() { Vec::new() } else { vec![Part::Text(text.to_owned())] };
     let usage = Usage { input_tokens: 1, output_tokens: 2 };
@@ -64,6 +65,7 @@ fn wants(tool: &str, times: usize) -> Result<Response, model::Error> {
     Ok(Response { tool_uses: (0..times).map(one).collect(), ..response })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "lists mix it with failures")]
 fn found(text: &str) -> Result<Reply, tools::Error> {
     let content = vec![Part::Text(text.to_owned())];
     Ok(Reply { content, structured: None, is_error: false, untrusted: true })
