@@ -393,3 +393,45 @@ fn copies_that_are_known_are_counted_as_found_or_not() {
     assert_eq!(found["pairs"]["recall"], 1.0 / 3.0);
     assert_eq!(found["false-merges"], 0.0);
 }
+
+#[test]
+fn a_pipeline_file_puts_the_plugins_of_others_in_place() {
+    let place = Place::new();
+    let mine = place.path("mine/my-rank");
+    std::fs::create_dir_all(&mine).unwrap();
+    let theirs = repository().join("plugins/steps/rank");
+    std::fs::copy(theirs.join("rank.wasm"), mine.join("rank.wasm")).unwrap();
+    let manifest = std::fs::read_to_string(theirs.join("plugin.toml")).unwrap();
+    let manifest = manifest.replace("name = \"research-rank\"", "name = \"my-rank\"");
+    std::fs::write(mine.join("plugin.toml"), manifest).unwrap();
+    let file = place.path("mine/pipeline.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("[steps]\nrank = \"./my-rank\"\n");
+    let report = place.report(QUESTION, &corpus(), &["--pipeline", file.to_str().unwrap()]);
+    let used = |step: &str| {
+        let mut steps = report["steps"].as_array().unwrap().iter();
+        steps.find(|one| one["step"] == step).unwrap()["plugin"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        (used("rank").as_str(), used("plan").as_str()),
+        ("my-rank@0.1.0", "research-plan@0.1.0")
+    );
+    let from = corpus();
+    for (text, says) in [
+        ("[steps]\nranking = \"./my-rank\"", "`ranking` is no step"),
+        ("[step]\nrank = \"./my-rank\"", "unknown field `step`"),
+        ("[steps]\nrank = \"./no-such\"", "no-such"),
+    ] {
+        write(text);
+        let args = [
+            "research",
+            "x",
+            "--from",
+            from.to_str().unwrap(),
+            "--pipeline",
+            file.to_str().unwrap(),
+        ];
+        let (code, _, err) = place.run(&args);
+        assert!(code == 2 && err.contains(says), "{text}: {code} {err}");
+    }
+}

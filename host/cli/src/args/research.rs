@@ -146,6 +146,9 @@ pub(crate) struct StepArgs {
     /// Directory with a plugin for each step
     #[arg(long, value_name = "DIR", env = "RINGFENCE_STEPS", help_heading = "Steps")]
     pub(crate) steps: Option<PathBuf>,
+    /// A TOML file that names plugins of steps: `[steps]`, then lines such as `rank = "./my-rank"`
+    #[arg(long, value_name = "FILE", help_heading = "Steps")]
+    pub(crate) pipeline: Option<PathBuf>,
     /// Use this plugin for a step, such as `rank=./my-rank`
     #[arg(long, value_name = "STEP=PLUGIN", help_heading = "Steps")]
     pub(crate) step: Vec<String>,

@@ -1,10 +1,12 @@
 //! Finds the plugins that are steps, and prepares each with what it alone is granted.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ringfence::research::StepKind;
 use ringfence::{Host, Plugin, Profile, ResearchSteps, RunOptions};
 use ringfence_capability::{Capability, Grant, Limit, Origin, PathScope, Request};
+use serde::Deserialize;
 
 use crate::args::{Global, ResearchHow, StepArgs};
 use crate::error::CliError;
@@ -13,6 +15,8 @@ use crate::{named, places};
 /// The folder beside the program, and below its `share`, that the steps are in.
 const BESIDE: [&str; 2] = ["steps", "../share/ringfence/steps"];
 
+/// The largest pipeline file.
+const PIPELINE_BYTES: u64 = 64 * 1024;
 /// The providers that come with the program.
 const PROVIDERS: [&str; 4] = ["local", "wikipedia", "searxng", "brave"];
 
@@ -123,7 +127,30 @@ fn scope(from: &Path, global: &Global, flag: &str) -> Result<PathScope, CliError
         .ok_or_else(|| CliError::Usage(format!("`{flag}` has a name that is not UTF-8")))
 }
 
-/// Finds the plugin of a step: what `--step` names, a folder of `--steps`, a folder beside the program,
+/// A pipeline file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pipeline {
+    steps: BTreeMap<String, PathBuf>,
+}
+
+/// Returns what the pipeline file names for a step. A path is one from where the file lies.
+fn in_pipeline(step: StepKind, args: &StepArgs) -> Result<Option<PathBuf>, CliError> {
+    let Some(path) = &args.pipeline else { return Ok(None) };
+    let bytes = places::read(path, "pipeline", PIPELINE_BYTES)?;
+    let wrong = |why: String| CliError::Usage(format!("the pipeline `{}`: {why}", path.display()));
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))?;
+    let pipeline: Pipeline = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    for name in pipeline.steps.keys() {
+        name.parse::<StepKind>().map_err(wrong)?;
+    }
+    let plugin = pipeline.steps.get(step.name());
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let is_path = |plugin: &Path| plugin.is_absolute() || plugin.components().count() > 1;
+    Ok(plugin.map(|plugin| if is_path(plugin) { dir.join(plugin) } else { plugin.clone() }))
+}
+
+/// Finds the plugin of a step: what `--step` names, what the pipeline file names, a folder of `--steps`, a folder beside the program,
 /// or what is installed as `research-STEP`, in this order. Nothing is ever taken from the directory
 /// the command runs in.
 fn find(host: &Host, step: StepKind, args: &StepArgs, global: &Global) -> Result<Plugin, CliError> {
@@ -134,6 +161,9 @@ fn find(host: &Host, step: StepKind, args: &StepArgs, global: &Global) -> Result
         if name.parse::<StepKind>().map_err(CliError::Usage)? == step {
             return named::open(host, Path::new(plugin), global);
         }
+    }
+    if let Some(plugin) = in_pipeline(step, args)? {
+        return named::open(host, &plugin, global);
     }
     let folder = folder(step);
     if let Some(dir) = &args.steps {
