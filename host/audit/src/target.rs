@@ -129,8 +129,8 @@ impl Target {
             | Capability::Config(name)
             | Capability::Model(name)
             | Capability::Tool(name)
-            | Capability::Agent(name)
-            | Capability::Mcp(name) => Self::name(name.as_str()),
+            | Capability::Agent(name) => Self::name(name.as_str()),
+            Capability::Mcp(scope) => Self::name(&scope.to_string()),
             // Of a command the program alone: a pattern may hold paths and names.
             Capability::Exec(pattern) => Self::name(pattern.program_name()),
             Capability::Clock(fidelity) | Capability::Random(fidelity) => {

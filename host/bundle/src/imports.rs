@@ -67,6 +67,7 @@ const CLOCK: ImportClass = ImportClass::Needs(&[Kind::Clock]);
 const RANDOM: ImportClass = ImportClass::Needs(&[Kind::Random]);
 const KV: ImportClass = ImportClass::Needs(&[Kind::Kv]);
 const EXEC: ImportClass = ImportClass::Needs(&[Kind::Exec]);
+const OUTSIDE: ImportClass = ImportClass::Needs(&[Kind::Mcp]);
 const STORE: ImportClass = ImportClass::Needs(&[Kind::Config]);
 const BASE: ImportClass = ImportClass::Baseline;
 const TOOLS: ImportClass = ImportClass::Needs(&[Kind::Tool, Kind::Mcp]);
@@ -99,6 +100,7 @@ const TABLE: &[(&str, Versions, &[&str], ImportClass)] = &[
     ("wasi:config", CONFIG, &["store"], STORE),
     ("ringfence:host", OURS, &["log", "progress", "limits"], BASE),
     ("ringfence:host", OURS, &["exec"], EXEC),
+    ("ringfence:host", OURS, &["mcp"], OUTSIDE),
     ("ringfence:agent", OURS, &["types", "control", "approval"], BASE),
     ("ringfence:agent", OURS, &["tools"], TOOLS),
     ("ringfence:agent", OURS, &["model"], MODEL),
@@ -202,6 +204,7 @@ mod tests {
             ("ringfence:host/log@0.2.0", newer("0.1.x")),
             ("ringfence:host/exec@0.1.0", EXEC),
             ("ringfence:host/exec@0.2.0", newer("0.1.x")),
+            ("ringfence:host/mcp@0.1.0", OUTSIDE),
             ("ringfence:agent/model@0.1.0", MODEL),
             ("ringfence:plugin/types@0.1.0", BASE),
             ("ringfence:research/types@0.1.0", BASE),

@@ -1,6 +1,8 @@
 //! One atomic capability: a kind and what it reaches.
 
-use crate::{ArgvPattern, Fidelity, HostPattern, Kind, MethodClass, Name, PathScope, Port};
+use crate::{
+    ArgvPattern, Fidelity, HostPattern, Kind, MethodClass, Name, OutsideScope, PathScope, Port,
+};
 use std::fmt;
 
 /// One thing a plugin can be allowed to do. A manifest request is split into these, so that each
@@ -56,8 +58,8 @@ pub enum Capability {
     Tool(Name),
     /// Another agent, by name.
     Agent(Name),
-    /// A tool of an outside MCP server, as `server/tool`.
-    Mcp(Name),
+    /// Tools of an outside MCP server, or the server itself.
+    Mcp(OutsideScope),
     /// Running native programs, by command.
     Exec(ArgvPattern),
 }
@@ -105,6 +107,7 @@ impl Capability {
                 Self::Kv { namespace: their_namespace, size_bytes: their_size },
             ) => namespace == their_namespace && size_bytes >= their_size,
             (Self::Exec(mine), Self::Exec(theirs)) => mine.contains(theirs),
+            (Self::Mcp(mine), Self::Mcp(theirs)) => mine.contains(theirs),
             _ => self == other,
         }
     }
@@ -132,8 +135,8 @@ impl fmt::Display for Capability {
             | Self::Config(name)
             | Self::Model(name)
             | Self::Tool(name)
-            | Self::Agent(name)
-            | Self::Mcp(name) => write!(f, "{name}"),
+            | Self::Agent(name) => write!(f, "{name}"),
+            Self::Mcp(scope) => write!(f, "{scope}"),
             Self::Exec(pattern) => write!(f, "{pattern}"),
         }
     }

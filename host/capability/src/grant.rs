@@ -85,6 +85,7 @@ mod tests {
                 methods: if write { MethodClass::Write } else { MethodClass::Read },
             }),
             "[AB]".prop_map(|name| Capability::Env(name.parse().unwrap())),
+            "[ab]/([ab]|\\*)".prop_map(|tools| Capability::Mcp(tools.parse().unwrap())),
         ]
     }
 

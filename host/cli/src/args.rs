@@ -265,6 +265,9 @@ pub(crate) struct Grants {
     /// Give it random numbers: real or deterministic
     #[arg(long, value_name = "SOURCE", help_heading = "Capabilities")]
     pub(crate) random: Option<String>,
+    /// Let it call a tool of an outside server you added: `SERVER/TOOL`, or `SERVER/*` for all
+    #[arg(long, value_name = "SERVER/TOOL", help_heading = "Capabilities")]
+    pub(crate) mcp: Vec<String>,
     /// Let it open a raw socket to this address
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Capabilities")]
     pub(crate) socket: Vec<String>,

@@ -96,6 +96,9 @@ fn capabilities(grants: &Grants, global: &Global) -> Result<Vec<(String, Capabil
     if let Some(text) = &grants.random {
         add("--random", text, Capability::Random(text.parse()?));
     }
+    for text in &grants.mcp {
+        add("--mcp", text, Capability::Mcp(text.parse()?));
+    }
     for text in &grants.socket {
         let (host, port) = host_and_port(text)?;
         let Some(port) = port else {

@@ -20,6 +20,8 @@ mod drift;
 mod frozen;
 #[path = "outside/gateway.rs"]
 mod gateway;
+#[path = "outside/granted.rs"]
+mod granted;
 #[path = "outside/messages.rs"]
 mod messages;
 #[path = "outside/peers.rs"]

@@ -12,6 +12,7 @@ use ringfence_capability::Kind;
 use ringfence_engine::Meter;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
+use crate::mcp::OutsideCaller;
 use crate::{Effect, Effects, HostState};
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated from WIT")]
@@ -37,13 +38,15 @@ pub trait AgentWorld: Send + Sync + 'static {
     /// Returns the tools it may call.
     fn tools(&self) -> Vec<tools::Tool>;
 
-    /// Calls a tool with its grants, cut down to those of the agent.
-    fn call(
-        &self,
+    /// Calls a tool with its grants, cut down to those of the agent. One of an outside server is called
+    /// by `outside`, which has the grants of the agent itself.
+    fn call<'a>(
+        &'a self,
         name: String,
         arguments: String,
         timeout: Option<Duration>,
-    ) -> BoxFuture<'_, Result<tools::Reply, tools::Error>>;
+        outside: &'a OutsideCaller,
+    ) -> BoxFuture<'a, Result<tools::Reply, tools::Error>>;
 
     /// Sends a message.
     ///
@@ -130,6 +133,7 @@ pub(crate) struct AgentCtx {
 pub(crate) struct AgentView<'a> {
     world: Option<&'a Arc<dyn AgentWorld>>,
     effects: Option<&'a Effects>,
+    outside: &'a OutsideCaller,
     table: &'a mut ResourceTable,
     meter: &'a Arc<Meter>,
 }
@@ -145,7 +149,8 @@ impl HostState {
 
     fn agent(&mut self) -> AgentView<'_> {
         let (world, effects) = (self.agent.world.as_ref(), self.agent.effects.as_ref());
-        AgentView { world, effects, table: &mut self.table, meter: &self.host.meter }
+        let (outside, meter) = (&self.outside, &self.host.meter);
+        AgentView { world, effects, outside, table: &mut self.table, meter }
     }
 }
 
@@ -181,7 +186,7 @@ impl tools::Host for AgentView<'_> {
             return Ok(Err(tools::Error::Denied(NO_RUN.to_owned())));
         };
         let timeout = timeout_ms.map(Duration::from_millis);
-        let answer = world.call(name.clone(), arguments, timeout).await;
+        let answer = world.call(name.clone(), arguments, timeout, self.outside).await;
         if let Err(tools::Error::Denied(why)) = &answer {
             self.denied(Kind::Tool, "call", &name, why);
         }

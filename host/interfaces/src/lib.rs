@@ -15,6 +15,7 @@ mod host;
 pub mod http;
 pub mod kv;
 mod link;
+pub mod mcp;
 pub mod model;
 mod output;
 mod provider;

@@ -293,6 +293,10 @@ fn way(kind: Option<Kind>) -> String {
             ("capability = \"config\", names = [\"…\"]", Some("--config NAME=VALUE"))
         }
         Some(Kind::Exec) => ("capability = \"exec\", argv = [[\"PROGRAM\", \"ARGUMENT\"]]", None),
+        Some(Kind::Mcp) => (
+            "capability = \"mcp\", names = [\"SERVER/TOOL\"]",
+            Some("--mcp SERVER/TOOL --profile read-only"),
+        ),
         Some(Kind::Tool) => ("capability = \"tool\", names = [\"PLUGIN\"]", None),
         Some(Kind::Model) => ("capability = \"model\", names = [\"fast\"]", None),
         Some(Kind::Agent) => ("capability = \"agent\", names = [\"NAME\"]", None),

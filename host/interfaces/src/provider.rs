@@ -10,7 +10,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use crate::fs::{GuardedFilesystem, GuardedFsView as _};
-use crate::{HostState, agent, exec, host, http, kv};
+use crate::{HostState, agent, exec, host, http, kv, mcp};
 
 /// Adds one interface to a linker.
 pub(crate) type Add = fn(&mut Linker<HostState>) -> wasmtime::Result<()>;
@@ -100,6 +100,7 @@ const SPECIAL: &[Row] = &[
     ("ringfence:host/progress", 0, host::link_progress),
     ("ringfence:host/limits", 0, host::link_limits),
     ("ringfence:host/exec", 0, exec::link),
+    ("ringfence:host/mcp", 0, mcp::link),
 ];
 
 /// Returns what links `interface` (without its version) of WASI generation `wasi`.

@@ -19,6 +19,7 @@ use crate::fs::{Blocking, FsGuard, FsRoots, GuardedFs, GuardedFsView, ProtectedN
 use crate::host::HostCtx;
 use crate::http::HttpHooks;
 use crate::kv::{KvCtx, KvHost, KvView};
+use crate::mcp::{OutsideCaller, OutsideTools};
 use crate::model::ModelCtx;
 use crate::{Effect, Effects, Observer, Output, source};
 
@@ -42,6 +43,8 @@ pub struct Setup {
     pub kv: KvCtx,
     /// Runs native programs; without it every one is denied.
     pub programs: Option<Arc<dyn Programs>>,
+    /// Calls tools of outside servers; without it every one is denied.
+    pub outside: Option<Arc<dyn OutsideTools>>,
     /// Command-line arguments, the program's name first.
     pub args: Vec<String>,
     /// Environment variables, those granted only.
@@ -84,6 +87,7 @@ pub struct HostState {
     pub(crate) config: WasiConfigVariables,
     pub(crate) host: HostCtx,
     pub(crate) exec: ExecCtx,
+    pub(crate) outside: OutsideCaller,
     pub(crate) agent: AgentCtx,
     pub(crate) models: Option<ModelCtx>,
     fs: FsGuard,
@@ -116,6 +120,12 @@ impl HostState {
         wasi.max_random_size(setup.meter.limits().host_call_bytes);
         sources(&mut wasi, &setup.grants);
         sockets(&mut wasi, &setup.grants, &setup.meter, &setup.effects);
+        let outside = OutsideCaller::new(
+            Arc::clone(&setup.grants),
+            setup.outside,
+            Arc::clone(&setup.effects),
+            Arc::clone(&setup.meter),
+        );
         let exec = ExecCtx::new(setup.grants, setup.programs, Arc::clone(&setup.effects));
         let fs = FsGuard::new(
             setup.fs,
@@ -134,6 +144,7 @@ impl HostState {
                 started: Instant::now(),
             },
             exec,
+            outside,
             agent: AgentCtx::default(),
             models: None,
             fs,

@@ -103,7 +103,7 @@ fn read(text: &str) -> Result<Capability, ParseError> {
         Kind::Model => Capability::Model(name()?),
         Kind::Tool => Capability::Tool(name()?),
         Kind::Agent => Capability::Agent(name()?),
-        Kind::Mcp => Capability::Mcp(name()?),
+        Kind::Mcp => Capability::Mcp(rest.parse()?),
         Kind::Exec => Capability::Exec(rest.parse()?),
     })
 }

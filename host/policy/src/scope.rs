@@ -6,8 +6,8 @@
 
 use crate::protected::{ProtectedNames, same_component};
 use ringfence_capability::{
-    ArgvPattern, Capability, Fidelity, HostPattern, Kind, Name, NamePattern, ParseError, PathScope,
-    Place, Port,
+    ArgvPattern, Capability, Fidelity, HostPattern, Kind, Name, NamePattern, OutsidePart,
+    OutsideScope, ParseError, PathScope, Place, Port,
 };
 use std::borrow::Cow;
 use std::fmt;
@@ -19,11 +19,26 @@ pub(crate) enum Scope {
     Path(PathScope),
     Elsewhere,
     Protected(Cow<'static, str>),
-    Host { host: HostPattern, port: Option<u16> },
+    Host {
+        host: HostPattern,
+        port: Option<u16>,
+    },
     Name(Names),
-    Secret { name: Names, host: HostPattern },
+    /// Outside servers and their tools: `server` is the server and all of it.
+    Outside(Names),
+    Secret {
+        name: Names,
+        host: HostPattern,
+    },
     Fidelity(Fidelity),
     Argv(ArgvPattern),
+}
+
+/// How much of what is asked for must be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Some,
 }
 
 /// A name pattern that remembers how it was written.
@@ -48,13 +63,10 @@ impl Scope {
             }
             Kind::Clock | Kind::Random => Ok(Self::Fidelity(text.parse()?)),
             Kind::Exec => Ok(Self::Argv(text.parse()?)),
-            Kind::Env
-            | Kind::Config
-            | Kind::Kv
-            | Kind::Model
-            | Kind::Tool
-            | Kind::Agent
-            | Kind::Mcp => Ok(Self::Name(Names::parse(text)?)),
+            Kind::Env | Kind::Config | Kind::Kv | Kind::Model | Kind::Tool | Kind::Agent => {
+                Ok(Self::Name(Names::parse(text)?))
+            }
+            Kind::Mcp => Ok(Self::Outside(Names::parse(text)?)),
         }
     }
 
@@ -91,6 +103,7 @@ impl Scope {
                 mine == theirs
             }
             (Self::Argv(mine), Capability::Exec(theirs)) => mine.contains(theirs),
+            (Self::Outside(mine), Capability::Mcp(theirs)) => mine.reaches(theirs, Part::All),
             (Self::Name(mine), _) => {
                 named(capability).is_some_and(|name| mine.pattern.matches(name))
             }
@@ -116,6 +129,7 @@ impl Scope {
                 name.pattern.matches(theirs) && host.overlaps(to)
             }
             (Self::Argv(mine), Capability::Exec(theirs)) => mine.touches(theirs),
+            (Self::Outside(mine), Capability::Mcp(theirs)) => mine.reaches(theirs, Part::Some),
             // For these a request is a single thing, so that overlapping and containing are the
             // same.
             (
@@ -124,6 +138,7 @@ impl Scope {
                 | Self::Elsewhere
                 | Self::Protected(_)
                 | Self::Name(_)
+                | Self::Outside(_)
                 | Self::Secret { .. }
                 | Self::Fidelity(_)
                 | Self::Argv(_),
@@ -142,6 +157,7 @@ impl Scope {
                 host.contains(theirs) && port.is_none_or(|port| Some(port) == *their_port)
             }
             (Self::Name(mine), Self::Name(theirs)) => mine.contains(theirs),
+            (Self::Outside(mine), Self::Outside(theirs)) => mine.contains_outside(theirs),
             (Self::Argv(mine), Self::Argv(theirs)) => mine.contains(theirs),
             (Self::Secret { name, host }, Self::Secret { name: theirs, host: to }) => {
                 name.contains(theirs) && host.contains(to)
@@ -183,7 +199,7 @@ impl fmt::Display for Scope {
                     write!(f, "{host}:{port}")
                 }
             }
-            Self::Name(names) => f.write_str(&names.text),
+            Self::Name(names) | Self::Outside(names) => f.write_str(&names.text),
             Self::Secret { name, host } => write!(f, "{}@{host}", name.text),
             Self::Fidelity(fidelity) => f.write_str(fidelity.name()),
             Self::Argv(pattern) => write!(f, "{pattern}"),
@@ -201,6 +217,31 @@ impl Names {
             Some(stem) => other.text.strip_suffix('*').unwrap_or(&other.text).starts_with(stem),
             None => self.text == other.text,
         }
+    }
+
+    /// As [`Names::contains`], where the name of a server alone is the server and all of it.
+    fn contains_outside(&self, other: &Self) -> bool {
+        let below = other.text.strip_prefix(&self.text);
+        self.contains(other) || below.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Tells whether these names, of servers or `server/tool`, reach what is asked for. No text is made:
+    /// a decision allocates nothing.
+    fn reaches(&self, asked: &OutsideScope, wanted: Part) -> bool {
+        let (stem, open) =
+            self.text.strip_suffix('*').map_or((self.text.as_str(), false), |stem| (stem, true));
+        let server = asked.server().as_str();
+        let Some((mine, tool)) = stem.split_once('/') else {
+            return if open { server.starts_with(stem) } else { server == stem };
+        };
+        mine == server
+            && match asked.part() {
+                OutsidePart::Itself => false,
+                // Of every tool there is, a rule about some is about a part.
+                OutsidePart::Every => wanted == Part::Some || (open && tool.is_empty()),
+                OutsidePart::Tool(name) if open => name.as_str().starts_with(tool),
+                OutsidePart::Tool(name) => name.as_str() == tool,
+            }
     }
 }
 
@@ -237,8 +278,7 @@ fn named(capability: &Capability) -> Option<&Name> {
         | Capability::Kv { namespace: name, .. }
         | Capability::Model(name)
         | Capability::Tool(name)
-        | Capability::Agent(name)
-        | Capability::Mcp(name) => Some(name),
+        | Capability::Agent(name) => Some(name),
         _ => None,
     }
 }

@@ -270,3 +270,48 @@ fn deny_flags_name_kinds_or_scopes() {
     }
     assert_eq!(Layer::denying(["env"]).unwrap().rules().next().unwrap().kind(), Kind::Env);
 }
+
+#[test]
+fn a_rule_about_outside_servers_reaches_the_server_its_tools_or_one_of_them() {
+    // What each rule says about the tool, about every tool, and about a tool of another server.
+    for (scope, one, every, other) in [
+        ("time", true, true, false),
+        ("time/*", true, true, false),
+        ("ti*", true, true, true),
+        ("time/now", true, true, false),
+        ("time/n*", true, true, false),
+        // Of every tool, `later` is a part too.
+        ("time/later", false, true, false),
+        ("tim", false, false, false),
+        ("tile/now", false, false, true),
+    ] {
+        let forbids = Layer::parse(LayerKind::User, "user.toml", &rule("mcp", scope, "forbid"));
+        let policy = Policy::new(Profile::Trusted, vec![forbids.unwrap()]);
+        for (asked, forbidden) in
+            [("mcp:time/now", one), ("mcp:time/*", every), ("mcp:tile/now", other)]
+        {
+            let capability = Answers::capability(asked).unwrap();
+            let request = Request::required(capability, "r", Origin::BuiltIn);
+            let said = policy.explain(&request, &Answers::default()).verdict;
+            let expected = if forbidden { Verdict::Forbid } else { Verdict::Prompt };
+            assert_eq!(said, expected, "{scope} {asked}");
+        }
+    }
+}
+
+#[test]
+fn the_approval_of_one_outside_tool_is_not_that_of_another() {
+    let policy = Policy::new(Profile::Trusted, Vec::new());
+    for (approved, asked, given) in [
+        ("mcp:time/now", "mcp:time/now", true),
+        ("mcp:time/now", "mcp:time/later", false),
+        ("mcp:time/now", "mcp:time/*", false),
+        ("mcp:time/*", "mcp:time/later", true),
+        ("mcp:time/*", "mcp:times/now", false),
+    ] {
+        let answers = Answers::from_flags([approved]).unwrap();
+        let request = Request::required(Answers::capability(asked).unwrap(), "r", Origin::BuiltIn);
+        assert_eq!(policy.explain(&request, &answers).is_given(), given, "{approved} {asked}");
+    }
+    assert!(Answers::from_flags(["mcp:time"]).is_err(), "a server is approved when it is added");
+}

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use ringfence_capability::{Capability, Grant, Origin, Profile};
 use ringfence_policy::{Answers, Layer, LayerKind, Policy, ProtectedNames, Verdict};
 
-const REQUEST: &str = "(fs\\.(read|write):(workspace(/(a|A|b|\\.git)){0,2}|/(a|b)(/a)?)|http\\.(read|write):(\\*|(\\*\\.)?(a\\.)?org)(:(80|443|8080))?|socket:(a\\.org|\\[::1\\]):(22|80)|(env|config|kv|model|tool|agent):(A|AB|rg)|exec:(A|rg|/A)( (a|ab|-a|-l|\\*|a\\*|-\\*)){0,2}( -?\\*\\*)?|secret:(A|AB)@(a\\.)?org|(clock|random):(real|deterministic)|mcp:A/B)";
-const SCOPED: &str = "(fs\\.(read|write) (workspace(/(a|b))?|elsewhere|/(a|b))|http\\.(read|write) (\\*\\.org|a\\.org)(:80)?|socket \\*:22|(env|config|kv|model|tool|agent) (A|AB|A\\*)|exec (A|a|rg|/A)( (a|-a|\\*|a\\*|-\\*)){0,2}( -?\\*\\*)?|secret A\\*@\\*\\.org|clock real|mcp A/\\*)";
+const REQUEST: &str = "(fs\\.(read|write):(workspace(/(a|A|b|\\.git)){0,2}|/(a|b)(/a)?)|http\\.(read|write):(\\*|(\\*\\.)?(a\\.)?org)(:(80|443|8080))?|socket:(a\\.org|\\[::1\\]):(22|80)|(env|config|kv|model|tool|agent):(A|AB|rg)|exec:(A|rg|/A)( (a|ab|-a|-l|\\*|a\\*|-\\*)){0,2}( -?\\*\\*)?|secret:(A|AB)@(a\\.)?org|(clock|random):(real|deterministic)|mcp:A/(B|C|\\*))";
+const SCOPED: &str = "(fs\\.(read|write) (workspace(/(a|b))?|elsewhere|/(a|b))|http\\.(read|write) (\\*\\.org|a\\.org)(:80)?|socket \\*:22|(env|config|kv|model|tool|agent) (A|AB|A\\*)|exec (A|a|rg|/A)( (a|-a|\\*|a\\*|-\\*)){0,2}( -?\\*\\*)?|secret A\\*@\\*\\.org|clock real|mcp A(/(B|\\*)|\\*)?)";
 
 fn request() -> impl Strategy<Value = Capability> {
     REQUEST.prop_map(|text| Answers::capability(&text).unwrap())

@@ -199,7 +199,7 @@ impl Host {
         }
         let plugins: Vec<_> = options.tools.into_iter().map(Arc::new).collect();
         self.all_of_use(agents.values().chain(&plugins), &(options.options)())?;
-        let tools = tools::all(self, &plugins, &*options.options)?;
+        let tools = tools::all(self, &plugins, &agents, &*options.options)?;
         Ok(Crew(Arc::new(Shared {
             host: self.clone(),
             agents,

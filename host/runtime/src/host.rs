@@ -51,6 +51,13 @@ pub struct Plan {
     pub cap_reason: String,
 }
 
+impl Plan {
+    /// Returns the widest profile that anything of this run can have.
+    pub fn ceiling(&self) -> Profile {
+        self.cap.map_or(self.profile, |cap| cap.min(self.profile))
+    }
+}
+
 impl Host {
     /// Returns what sets up a host.
     pub fn builder() -> HostBuilder {
@@ -120,6 +127,7 @@ impl Host {
             self.places
                 .check(capability)
                 .and_then(|()| prepared::offered(capability, &self.places))
+                .and_then(|()| prepared::held(capability, plan, options))
                 .and_then(|()| prepared::supplied(capability, plugin, options))
         };
         let addresses = prepared::addresses(options).map(drop);

@@ -71,8 +71,8 @@ pub use host::{Host, Plan};
 pub use models::{KeySource, ModelEntry, Models, ModelsError, RunModels, read_models};
 pub use options::{RunOptions, Secret, Stdio};
 pub use outside::{
-    Gateway, Member, OutsideError, OutsideOptions, OutsideServer, Pinned, Role, ServerClosed,
-    ServerSpec, Standings,
+    Gateway, KeptServers, KnownServer, Member, OutsideError, OutsideOptions, OutsideServer,
+    OutsideServers, Pinned, Role, ServerClosed, ServerSpec, Standings,
 };
 pub use plugin::{Inspected, Plugin};
 pub use prepared::Prepared;

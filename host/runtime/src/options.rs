@@ -10,7 +10,7 @@ use ringfence_interfaces::{AgentWorld, Level, Observer, Sink, Stdin};
 use ringfence_policy::Layer;
 
 use crate::agents::Flow;
-use crate::{NativeOptions, RunModels};
+use crate::{NativeOptions, OutsideServers, RunModels};
 
 /// What the operator says about a run. The default runs under `Offline` and gives nothing extra.
 #[derive(Default)]
@@ -40,6 +40,8 @@ pub struct RunOptions {
     pub addresses: Vec<String>,
     /// How native programs the plugin asks for are found, asked about and bounded.
     pub native: NativeOptions,
+    /// The outside servers that tools can be granted of; without it there are none.
+    pub outside: Option<OutsideServers>,
     /// What whoever calls the plugin holds: it gets no more than that. Without a caller, nothing is cut.
     pub within: Option<Arc<GrantSet>>,
     /// Whether other plugins run with the same options: trust and approvals that are about none of this

@@ -7,10 +7,11 @@
 //! server says grants, approves or widens anything.
 //!
 //! Start with [`ServerSpec::resolve`], then [`Host::plan_server`] and [`OutsideServer::start`];
-//! [`Gateway`] makes ordinary tools of several.
+//! [`Gateway`] makes ordinary tools of several, [`OutsideServers`] those that plugins and agents are granted.
 
 mod error;
 mod gateway;
+mod granted;
 mod revoke;
 #[cfg(unix)]
 mod run;
@@ -19,6 +20,7 @@ mod spec;
 
 pub use error::OutsideError;
 pub use gateway::{Gateway, Member};
+pub use granted::{KeptServers, KnownServer, OutsideServers};
 pub use server::{OutsideServer, ServerClosed, ServerOptions as OutsideOptions, Standings};
 pub use spec::{Pinned, Role, ServerSpec};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_bundle::inspect::PluginKind;
-use ringfence_capability::{Capability, GrantSet, Kind, Limit, Limits, Necessity};
+use ringfence_capability::{Capability, GrantSet, Kind, Limit, Limits, Necessity, Profile};
 use ringfence_engine::{Bounds, Engine, Meter, Source};
 use ringfence_interfaces::fs::{FsRoots, ProtectedNames};
 use ringfence_interfaces::http::{
@@ -24,7 +24,7 @@ use crate::host::run_layers;
 use crate::options::Silence;
 use crate::places::Places;
 use crate::record::{Identity, Log, RunLog};
-use crate::{Host, Plan, Plugin, RunError, RunOptions, Stdio, Usage, exports};
+use crate::{Host, OutsideServers, Plan, Plugin, RunError, RunOptions, Stdio, Usage, exports};
 
 /// A plugin ready to run. Every call gets a fresh store.
 pub struct Prepared {
@@ -48,6 +48,7 @@ pub struct Prepared {
     blocking: Blocking,
     programs: Option<Arc<PluginPrograms>>,
     models: Models,
+    outside: Option<(OutsideServers, Profile)>,
 }
 
 /// One run's store and what watches over it.
@@ -80,6 +81,7 @@ impl Prepared {
         source: Source,
     ) -> Result<Self, RunError> {
         let programs = programs(host, plugin, &plan, &options);
+        let outside = outside(&plan, &options);
         let grants = plan.verdicts.granted;
         tracing::debug!(plugin = plugin.display, code = ?source, "a plugin is ready to run");
         let secrets = secrets(plugin, &grants, &options)?;
@@ -104,6 +106,7 @@ impl Prepared {
             blocking: Blocking::Here,
             programs,
             models: options.models.ready().clone(),
+            outside,
         })
     }
 
@@ -131,6 +134,13 @@ impl Prepared {
     /// Returns the same, to be held on to.
     pub(crate) fn shared_grants(&self) -> Arc<GrantSet> {
         Arc::clone(&self.grants)
+    }
+
+    /// Ends the outside servers that calls of this plugin started, for everybody who shares them.
+    pub async fn end_servers(&self) {
+        if let Some((servers, _)) = &self.outside {
+            servers.close().await;
+        }
     }
 
     /// Returns where the machine code came from.
@@ -212,6 +222,7 @@ impl Prepared {
             http,
             kv: KvCtx::new(&self.grants, database, Arc::clone(meter), Arc::clone(effects)),
             programs: self.programs.as_ref().map(|all| all.of_run(log.run(), meter)),
+            outside: self.outside.as_ref().map(|(servers, ceiling)| servers.under(*ceiling)),
             args: args.to_vec(),
             env: self.env.clone(),
             config: self.config.clone(),
@@ -235,10 +246,28 @@ fn programs(
     Some(Arc::new(PluginPrograms::new(host, plugin, plan, options, layers)))
 }
 
+/// Returns what holds outside servers, when the plugin may call any, and the most they may have.
+fn outside(plan: &Plan, options: &RunOptions) -> Option<(OutsideServers, Profile)> {
+    plan.verdicts.granted.of_kind(Kind::Mcp).next()?;
+    options.outside.clone().map(|servers| (servers, plan.ceiling()))
+}
+
+/// Refuses a tool of an outside server that this run cannot call.
+pub(crate) fn held(
+    capability: &Capability,
+    plan: &Plan,
+    options: &RunOptions,
+) -> Result<(), RunError> {
+    let Capability::Mcp(scope) = capability else { return Ok(()) };
+    let why = "this host holds no outside servers";
+    let nothing = || RunError::NotOffered { capability: capability.to_string(), why };
+    let servers = options.outside.as_ref().ok_or_else(nothing)?;
+    Ok(servers.check(scope, plan.ceiling())?)
+}
+
 /// Refuses a grant that this version decides about but has no interface for.
 pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), RunError> {
     let why = match capability.kind() {
-        Kind::Mcp => "there is no interface for it yet",
         Kind::Socket if !is_address(capability) => {
             "a socket is granted to an address, not to a name"
         }
@@ -255,6 +284,7 @@ pub(crate) fn offered(capability: &Capability, places: &Places) -> Result<(), Ru
         | Kind::Secret
         | Kind::Kv
         | Kind::Exec
+        | Kind::Mcp
         | Kind::Model
         | Kind::Tool
         | Kind::Agent

@@ -22,6 +22,7 @@
 //! - [`ToolError`] is the error of a tool, made from [`std::io::Error`] and others with `?`.
 //! - [`log`], [`progress`] and [`limits`] talk to the host. They need no request in the manifest.
 //! - [`exec`] asks for native programs: each needs a request in the manifest, and a person's yes.
+//! - [`mcp`] calls tools of outside servers: each needs a request, and a server that a person added.
 //! - Everything else (files, clocks, random numbers) is the standard library: the host links what the
 //!   manifest asks for and the operator grants, and nothing else.
 //!
@@ -34,6 +35,7 @@ mod error;
 pub mod exec;
 pub mod limits;
 pub mod log;
+pub mod mcp;
 pub mod progress;
 
 pub use bindings::ringfence::plugin::types::Error as ToolError;
@@ -64,6 +66,7 @@ pub mod bindings {
                 import ringfence:host/progress@0.1.0;
                 import ringfence:host/limits@0.1.0;
                 import ringfence:host/exec@0.1.0;
+                import ringfence:host/mcp@0.1.0;
             }
         ",
         path: ["../../wit/v0.1/plugin", "../../wit/v0.1/host"],

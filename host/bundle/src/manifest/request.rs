@@ -120,7 +120,7 @@ fn atoms(
         "model" => named(Capability::Model),
         "tool" => named(Capability::Tool),
         "agent" => named(Capability::Agent),
-        "mcp" => named(Capability::Mcp),
+        "mcp" => outside(table),
         _ => exec(table),
     }
 }
@@ -196,6 +196,14 @@ fn names(table: &Table<'_, '_>, make: fn(Name) -> Capability) -> Result<Vec<Atom
     let names = table.required("names", "names = [\"SOME_NAME\"]")?;
     let atom = |value: Value<'_, '_>| Ok((make(value.parse()?), value.start()));
     names.list("a list such as [\"SOME_NAME\"]")?.into_iter().map(atom).collect()
+}
+
+/// Reads the tools of outside servers.
+fn outside(table: &Table<'_, '_>) -> Result<Vec<Atom>, BundleError> {
+    const TOOLS: &str = "a list such as [\"time/get_current_time\", \"files/*\"]";
+    let names = table.required("names", "names = [\"SERVER/TOOL\"]")?;
+    let atom = |value: Value<'_, '_>| Ok((Capability::Mcp(value.parse()?), value.start()));
+    names.list(TOOLS)?.into_iter().map(atom).collect()
 }
 
 /// Reads the commands, each a list of the program and a pattern for its arguments.

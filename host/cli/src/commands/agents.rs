@@ -79,9 +79,11 @@ fn options(
     args: &AgentsRun,
     global: &Global,
 ) -> Result<Arc<dyn Fn() -> RunOptions + Send + Sync>, CliError> {
-    let make = |grants: &crate::args::Grants, global: &Global, approver| {
+    let held = super::mcp::held(global);
+    let make = move |grants: &crate::args::Grants, global: &Global, approver| {
         let mut options = flags::options(grants, global)?;
         options.native = super::native::options(approver, global)?;
+        options.outside = Some(held.clone());
         Ok::<_, CliError>(options)
     };
     make(&args.grants, global, args.approver)?;

@@ -12,7 +12,8 @@ use crate::{flags, named, places};
 
 /// `ringfence explain`. Ends as `run` would before anything of the plugin runs.
 pub(crate) fn explain(args: &Explain, global: &Global, printer: &Printer) -> Result<u8, CliError> {
-    let options = flags::options(&args.grants, global)?;
+    let mut options = flags::options(&args.grants, global)?;
+    options.outside = Some(super::mcp::held(global));
     let host = places::host(global)?.looks_only().build()?;
     let plugin = named::open(&host, &args.plugin, global)?;
     let plan = host.plan(&plugin, &options)?;

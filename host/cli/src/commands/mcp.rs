@@ -6,9 +6,16 @@ mod listen;
 mod outside;
 mod serve;
 
+use ringfence::OutsideServers;
+
 use crate::args::{Global, McpCommand};
 use crate::error::CliError;
 use crate::print::Printer;
+
+/// Returns the outside servers that plugins and agents can be granted tools of. None is started.
+pub(super) fn held(global: &Global) -> OutsideServers {
+    outside::held(global)
+}
 
 /// `ringfence mcp`.
 pub(crate) fn mcp(

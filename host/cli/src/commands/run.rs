@@ -10,7 +10,7 @@ use ringfence::{
     CallDone, CallResult, Host, Level, Observer, Plugin, PluginKind, Prepared, RunOptions, Sink,
     Stdio, Usage,
 };
-use ringfence_capability::Kind;
+use ringfence_capability::{Grant, Kind};
 use serde_json::{Value, json};
 
 use crate::args::{ApproverKind, Call, Global, Grants, Run};
@@ -84,6 +84,7 @@ pub(crate) fn prepare(
 ) -> Result<(Prepared, Plugin), CliError> {
     let mut options = flags::options(grants, global)?;
     options.native = super::native::options(approver, global)?;
+    options.outside = Some(super::mcp::held(global));
     if !printer.is_json() || std::io::stderr().is_terminal() {
         options.observer = Some(Arc::new(Talk));
     }
@@ -115,8 +116,13 @@ pub(crate) fn block_on<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, CliError> {
     let runtime = runtime(prepared)?;
-    let done = runtime.block_on(work);
-    if prepared.grants().of_kind(Kind::Exec).next().is_some() {
+    let done = runtime.block_on(async {
+        let done = work.await;
+        prepared.end_servers().await;
+        done
+    });
+    let native = |grant: &Grant| matches!(grant.capability.kind(), Kind::Exec | Kind::Mcp);
+    if prepared.grants().iter().any(native) {
         // A program that was killed with the run is still written down.
         runtime.shutdown_timeout(KILLED);
     } else {
@@ -128,7 +134,10 @@ pub(crate) fn block_on<T>(
 /// Returns a runtime for one run. Waiting for sockets is only set up when something may use them.
 fn runtime(prepared: &Prepared) -> Result<tokio::runtime::Runtime, CliError> {
     let network = prepared.grants().iter().any(|grant| {
-        matches!(grant.capability.kind(), Kind::HttpRead | Kind::HttpWrite | Kind::Socket)
+        matches!(
+            grant.capability.kind(),
+            Kind::HttpRead | Kind::HttpWrite | Kind::Socket | Kind::Mcp
+        )
     });
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time();

@@ -22,6 +22,7 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
     }
     let mut options = flags::options(&args.grants, global)?;
     options.native = super::native::options(args.approver, global)?;
+    options.outside = Some(super::mcp::held(global));
     let host = places::host(global)?.allocation(Allocation::Pooled);
     let host = host.concurrency(args.concurrency).build()?;
     let plugin = named::open(&host, &args.plugin, global)?;
@@ -45,7 +46,10 @@ pub(crate) fn serve(args: &Serve, global: &Global, printer: &Printer) -> Result<
             }
             stop_signal()
         };
-        Ok::<_, CliError>(prepared.serve_until(listener, options, stop_signal(), finishing).await?)
+        let served =
+            Arc::clone(&prepared).serve_until(listener, options, stop_signal(), finishing).await;
+        prepared.end_servers().await;
+        Ok::<_, CliError>(served?)
     });
     runtime.shutdown_background();
     let served = served?;

@@ -1,8 +1,10 @@
 //! The flow rule: once a run has read from the network, what it changes outside itself needs a person.
 //!
 //! Whatever comes from the network may have been written to steer an agent. From the first request on,
-//! every write to a file, every request that can change something, every socket and every native program
-//! of *any* agent or tool of the same run is asked about, also where the profile allows it. The rule sits
+//! every write to a file, every request that can change something, every socket, every native program and
+//! every tool of an outside server that is not known to change nothing, of *any* agent or tool of the same
+//! run, is asked about, also where the profile allows it. What an outside server says counts as read from
+//! the network, whether or not it has any: nobody has vouched for it. The rule sits
 //! where effects are recorded: what cannot be recorded does not happen, and neither does what is refused
 //! here. It can be switched off by whoever sets up the host, and by nothing an agent can reach.
 
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringfence_capability::Kind;
+use ringfence_interfaces::mcp::OutsideReach;
 use ringfence_interfaces::{Effect, EffectSink, Effects, NotRecorded, Verdict};
 
 /// Asks a person whether this may be done although the run has read from the network. Blocks.
@@ -65,6 +68,7 @@ struct Guarded {
 fn changes(effect: &Effect) -> bool {
     matches!(effect.kind, Kind::FsWrite | Kind::Exec | Kind::Socket)
         || (effect.kind == Kind::HttpWrite && writes(&effect.operation))
+        || (effect.kind == Kind::Mcp && effect.operation != OutsideReach::Reads.operation())
 }
 
 /// Tells whether a request can change something; one that only reads may be sent under a grant to write.
@@ -139,7 +143,7 @@ mod tests {
         passed
     }
 
-    const INJECTED: [(Kind, &str); 8] = [
+    const INJECTED: [(Kind, &str); 10] = [
         (Kind::FsWrite, "create"),
         (Kind::HttpRead, "GET"),
         (Kind::FsWrite, "create"),
@@ -148,16 +152,18 @@ mod tests {
         (Kind::HttpWrite, "GET"),
         (Kind::Socket, "connect"),
         (Kind::FsRead, "open"),
+        (Kind::Mcp, "change"),
+        (Kind::Mcp, "read"),
     ];
 
     #[test]
     fn after_the_network_was_read_every_change_needs_a_person() {
-        let refused = [true, true, false, false, false, true, false, true];
+        let refused = [true, true, false, false, false, true, false, true, false, true];
         assert_eq!(check(FlowRule::Ask(None), &INJECTED), refused);
         let no: FlowAsker = Arc::new(|_| false);
         assert_eq!(check(FlowRule::Ask(Some(no)), &INJECTED), refused);
         let yes: FlowAsker = Arc::new(|_| true);
-        assert_eq!(check(FlowRule::Ask(Some(yes)), &INJECTED), [true; 8]);
+        assert_eq!(check(FlowRule::Ask(Some(yes)), &INJECTED), [true; 10]);
     }
 
     #[test]
@@ -173,6 +179,13 @@ mod tests {
 
     #[test]
     fn with_the_rule_off_the_same_changes_are_made() {
-        assert_eq!(check(FlowRule::Off, &INJECTED), [true; 8]);
+        assert_eq!(check(FlowRule::Off, &INJECTED), [true; 10]);
+    }
+
+    #[test]
+    fn what_an_outside_server_says_counts_as_read_from_the_network() {
+        let effects = [(Kind::FsWrite, "create"), (Kind::Mcp, "read"), (Kind::FsWrite, "create")];
+        assert_eq!(check(FlowRule::Ask(None), &effects), [true, true, false]);
+        assert_eq!(check(FlowRule::Off, &effects), [true; 3]);
     }
 }

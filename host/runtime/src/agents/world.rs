@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use ringfence_capability::{Capability, GrantSet};
 use ringfence_interfaces::agent::wit::{agents, approval, mailbox, tools, types};
 use ringfence_interfaces::agent::{AgentChild, AgentWorld, Child};
+use ringfence_interfaces::mcp::OutsideCaller;
 use ringfence_interfaces::model::ModelBudget;
 use ringfence_supervisor::{
     AggregationConfig, Budget, Cancel, Failure, Item, Mailbox, Member, Merged, NotReceived,
@@ -89,14 +90,15 @@ impl World {
         name: String,
         arguments: String,
         timeout: Option<Duration>,
+        outside: &OutsideCaller,
     ) -> Result<tools::Reply, tools::Error> {
         let Some(shared) = self.shared.upgrade().filter(|_| !self.node.is_asked()) else {
             return Err(tools::Error::Cancelled);
         };
         let Some(tool) = shared.tool(&name) else { return Err(tools::Error::NotFound) };
-        let plugin = &tool.plugin.manifest.name;
         if !tool.is_granted(&self.grants) {
-            return Err(tools::Error::Denied(format!("the agent was not granted `tool:{plugin}`")));
+            let needs = tool.needs().map_or_else(String::new, |needs| format!(" `{needs}`"));
+            return Err(tools::Error::Denied(format!("the agent was not granted{needs}")));
         }
         self.purse.charge(Item::ToolCalls, 1).map_err(|_| tools::Error::Budget)?;
         let (id, rail) = (self.id.clone(), tool.rail);
@@ -105,7 +107,7 @@ impl World {
         let answer = tokio::select! {
             biased;
             _ = self.node.asked() => Err(tools::Error::Cancelled),
-            answer = shared.call(tool, &self.grants, &arguments, most, &self.models) => answer,
+            answer = shared.call(tool, &self.grants, arguments, most, &self.models, outside) => answer,
         };
         let error = answer.as_ref().err().map(said);
         shared.watcher.event(&AgentEvent::ToolEnded { id, tool: name, error });
@@ -238,13 +240,14 @@ impl AgentWorld for World {
         mine.map(super::tools::Tool::seen).collect()
     }
 
-    fn call(
-        &self,
+    fn call<'a>(
+        &'a self,
         name: String,
         arguments: String,
         timeout: Option<Duration>,
-    ) -> BoxFuture<'_, Result<tools::Reply, tools::Error>> {
-        self.call_tool(name, arguments, timeout).boxed()
+        outside: &'a OutsideCaller,
+    ) -> BoxFuture<'a, Result<tools::Reply, tools::Error>> {
+        self.call_tool(name, arguments, timeout, outside).boxed()
     }
 
     fn send(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ringfence_capability::{
-    ArgvPattern, Capability, Grant, GrantSet, Kind, Name, Origin, PathScope, Request,
+    ArgvPattern, Capability, Grant, GrantSet, Kind, Name, Origin, OutsideScope, PathScope, Request,
 };
 use ringfence_policy::{
     Answers, Explanation, LayerKind, Policy, ProtectedNames, Remedy, Verdict, Vote,
@@ -155,7 +155,7 @@ fn outside(
     {
         return Err(refusal.into());
     }
-    let wanted = asked(Capability::Mcp(name.clone()), "the server itself");
+    let wanted = asked(Capability::Mcp(OutsideScope::itself(name.clone())), "the server itself");
     let mut explained = policy.explain(&wanted, &Answers::default());
     explained.remedy.retain(|step| !matches!(step, Remedy::Approve { .. }));
     explained.warning = exec.warning;

@@ -98,7 +98,7 @@ impl PluginPrograms {
             signer: plugin.signed_by(),
             grants: Arc::new(plan.verdicts.granted.clone()),
             requests: granted.map(|explanation| explanation.request.clone()).collect(),
-            profile: plan.cap.map_or(plan.profile, |cap| cap.min(plan.profile)),
+            profile: plan.ceiling(),
             layers,
             environment: environment.collect(),
             addresses: options.addresses.clone(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringfence_capability::{Class, Diagnostic, text};
+use ringfence_capability::{Class, Diagnostic, Profile, text};
 use ringfence_mcp::client::ClientError;
 
 /// Why an outside server was not started, or a tool of it not called.
@@ -59,6 +59,34 @@ pub enum OutsideError {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is no such server.
+    #[error("there is no outside server `{server}`")]
+    NoServer {
+        /// What was asked for.
+        server: String,
+        /// What may have been meant.
+        near: Option<String>,
+    },
+    /// It was added under a wider profile than that of whoever calls it.
+    #[error(
+        "server `{server}` was added under `{profile}`, and may not serve a run under `{ceiling}`"
+    )]
+    TooWide {
+        /// The server.
+        server: String,
+        /// The profile it was added under.
+        profile: Profile,
+        /// The most that the run can get.
+        ceiling: Profile,
+    },
+    /// What is kept about it cannot be used.
+    #[error("what is kept about server `{server}` cannot be used: {why}")]
+    Kept {
+        /// The server.
+        server: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Outside servers are not offered on this system.
     #[error("outside servers are not offered on this system")]
     NotHere,
@@ -83,16 +111,23 @@ impl Diagnostic for OutsideError {
             Self::Down { .. } => "mcp::server-down",
             Self::Quarantined { .. } => "mcp::quarantined",
             Self::NoTool { .. } => "mcp::unknown-tool",
+            Self::NoServer { .. } => "mcp::unknown-server",
+            Self::TooWide { .. } => "mcp::too-wide",
+            Self::Kept { .. } => "mcp::kept",
             Self::NotHere => "mcp::not-here",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Changed { .. } | Self::Quarantined { .. } | Self::NotHere => Class::Refused,
+            Self::Changed { .. }
+            | Self::Quarantined { .. }
+            | Self::TooWide { .. }
+            | Self::Kept { .. }
+            | Self::NotHere => Class::Refused,
             Self::Talk { source, .. } => source.class(),
             Self::Down { .. } => Class::PluginFailed,
-            Self::NoTool { .. } => Class::BadInput,
+            Self::NoTool { .. } | Self::NoServer { .. } => Class::BadInput,
         }
     }
 
@@ -115,6 +150,19 @@ impl Diagnostic for OutsideError {
                     Some(near) => Some(format!("did you mean `{near}`?")),
                     None => Some(format!("it has `{}`", known.join("`, `"))),
                 }
+            }
+            Self::NoServer { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            Self::NoServer { server, near: None } => Some(format!(
+                "add it with `ringfence mcp add {server} -- PROGRAM`; `ringfence mcp list` shows what \
+                 there is"
+            )),
+            Self::TooWide { server, profile, ceiling } => Some(format!(
+                "add the server under `{ceiling}` (`ringfence mcp add {server} --replace -p {ceiling}`), \
+                 or run under `-p {profile}`; an unsigned plugin needs `--trust-digest` for more than \
+                 `read-only`"
+            )),
+            Self::Kept { server, .. } => {
+                Some(format!("remove it with `ringfence mcp remove {server}` and add it again"))
             }
             Self::NotHere => Some("outside servers are held on Linux and macOS".to_owned()),
         }

@@ -8,11 +8,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence_bundle::manifest::Effect;
 use ringfence_capability::{GrantSet, Kind};
-use ringfence_mcp::client::{Asking, Nobody};
+use ringfence_mcp::client::{Asked, Asking, Nobody};
 use ringfence_mcp::contract::Contract;
 use ringfence_mcp::{
-    Call, CallError, Catalog, Changes, Hints, McpError, Outcome, Registry, tool_names,
+    Answer, Answers, Asks, Call, CallError, Catalog, Changes, Given, Hints, Listener, McpError,
+    Outcome, Question, Registry, tool_names,
 };
+use serde_json::Value;
 use tokio::sync::{Mutex as Turn, oneshot, watch};
 
 use super::OutsideServer;
@@ -20,6 +22,8 @@ use super::server::{OneCall, as_tool};
 
 /// How long a call that is under way is waited for at the end.
 const CLOSING: Duration = Duration::from_secs(5);
+/// How often one call may ask.
+const MAX_ROUNDS: u32 = 10;
 
 /// One server of a gateway. Its calls run one after another, so that an effect belongs to one of them.
 #[derive(Clone)]
@@ -57,6 +61,52 @@ impl Member {
         let done = tokio::spawn(async move { server.call(one).await }).await;
         drop(waiting);
         done.unwrap_or(Err(CallError::Busy))
+    }
+
+    /// Calls a tool until it is done: what it asks between is put to `asking`. Each call ends at its own
+    /// `deadline`, so that a person who thinks about a question takes no time from it.
+    ///
+    /// # Errors
+    /// As [`Member::call`], and [`CallError::TooManyQuestions`].
+    ///
+    /// # Cancellation
+    /// As [`Member::call`].
+    pub async fn answered(
+        &self,
+        tool: &str,
+        input: &Value,
+        listener: Arc<dyn Listener>,
+        asking: Arc<dyn Asking>,
+        deadline: impl Fn() -> Instant,
+    ) -> Result<Answer, CallError> {
+        let mut answers = None;
+        for _ in 0..MAX_ROUNDS {
+            let call = Call {
+                tool: tool.to_owned(),
+                input: input.clone(),
+                answers,
+                listener: Arc::clone(&listener),
+                deadline: deadline(),
+            };
+            match self.call(call, Arc::clone(&asking)).await? {
+                Outcome::Done(answer) => return Ok(answer),
+                Outcome::Asks(asks) => answers = Some(put(asks, &*asking).await),
+            }
+        }
+        Err(CallError::TooManyQuestions { rounds: MAX_ROUNDS })
+    }
+
+    /// Ends the server; what it wrote into its stage is thrown away.
+    pub(super) async fn end(&self) {
+        let Ok(mut server) = tokio::time::timeout(CLOSING, self.0.lock()).await else { return };
+        let name = server.name().to_owned();
+        match server.close().await {
+            Ok(closed) if closed.executed.as_ref().is_some_and(|e| e.staged.is_some()) => {
+                tracing::warn!(server = name, "what it wrote beside the workspace is thrown away");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(server = name, %error, "it did not end well"),
+        }
     }
 
     /// Returns the server, when nobody else has this member.
@@ -130,22 +180,22 @@ impl Gateway {
     /// Ends every server; what one wrote into its stage is thrown away.
     pub async fn close(&self) {
         for member in &self.members {
-            let Ok(mut server) = tokio::time::timeout(CLOSING, member.0.lock()).await else {
-                continue;
-            };
-            let name = server.name().to_owned();
-            match server.close().await {
-                Ok(closed) if closed.executed.as_ref().is_some_and(|e| e.staged.is_some()) => {
-                    tracing::warn!(
-                        server = name,
-                        "what it wrote beside the workspace is thrown away"
-                    );
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(server = name, %error, "it did not end well"),
-            }
+            member.end().await;
         }
     }
+}
+
+/// Puts the questions of a call. Only a person answers.
+async fn put(asks: Asks, asking: &dyn Asking) -> Answers {
+    let mut given = Vec::new();
+    for (key, question, _) in asks.questions {
+        let answer = match question {
+            Question::Person { message, schema } => asking.ask(Asked::new(message, schema)).await,
+            Question::Model { .. } | Question::Roots => Given::Declined,
+        };
+        given.push((key, answer));
+    }
+    Answers { given, state: asks.state }
 }
 
 fn offered(server: &OutsideServer) -> (String, Vec<Contract>, GrantSet) {

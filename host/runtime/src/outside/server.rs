@@ -86,7 +86,22 @@ impl OutsideServer {
         spec: ServerSpec,
         options: ServerOptions,
     ) -> Result<Self, RunError> {
-        let mut server = Self {
+        let mut server = Self::of(host, spec, options);
+        server.up().await?;
+        Ok(server)
+    }
+
+    /// Returns a server that its first call starts.
+    ///
+    /// # Errors
+    /// When it is not what was approved, or policy does not allow it.
+    pub fn idle(host: &Host, spec: ServerSpec, options: ServerOptions) -> Result<Self, RunError> {
+        let plan = host.plan_server(&spec, options.exec.clone())?;
+        Ok(Self { granted: plan.verdicts.granted, ..Self::of(host, spec, options) })
+    }
+
+    fn of(host: &Host, spec: ServerSpec, options: ServerOptions) -> Self {
+        Self {
             host: host.clone(),
             spec,
             options,
@@ -96,9 +111,7 @@ impl OutsideServer {
             unusable: Vec::new(),
             granted: GrantSet::default(),
             backoff: Backoff::default(),
-        };
-        server.up().await?;
-        Ok(server)
+        }
     }
 
     /// Returns its name.

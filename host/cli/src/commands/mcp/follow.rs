@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use ringfence::{Digest, Host, OfferedPlugin, Plugin, Toolbox};
+use ringfence::{Digest, Host, OfferedPlugin, OutsideServers, Plugin, Toolbox};
 use ringfence_store::Store;
 
 use crate::args::{Global, McpServe};
@@ -28,6 +28,8 @@ pub(super) struct Plugins<'a> {
     pub(super) global: &'a Global,
     pub(super) printer: &'a Printer,
     pub(super) runtime: &'a tokio::runtime::Handle,
+    /// The outside servers that plugins may be granted tools of.
+    pub(super) held: &'a OutsideServers,
 }
 
 /// What is offered, by the words that stand for it.
@@ -150,6 +152,7 @@ impl Plugins<'_> {
         let mut options = flags::options(&self.args.grants, self.global)?;
         let approver = super::serve::approver(self.args.approver);
         options.native = super::super::native::options(approver, self.global)?;
+        options.outside = Some(self.held.clone());
         let offered = self.host.offer(plugin, options)?;
         Ok(self.runtime.block_on(offered.with_resources())?)
     }

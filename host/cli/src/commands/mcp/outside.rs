@@ -2,6 +2,7 @@
 
 mod add;
 mod call;
+mod kept;
 mod list;
 mod pins;
 mod record;
@@ -35,6 +36,11 @@ pub(super) fn run(
         OutsideCommand::Accept(change) => pins::accept(change, global, printer),
         OutsideCommand::Remove { name } => list::remove(name, global, printer),
     }
+}
+
+/// Returns the servers that were added, none of them started.
+pub(super) fn held(global: &Global) -> ringfence::OutsideServers {
+    ringfence::OutsideServers::new(Arc::new(kept::Kept::new(global)))
 }
 
 /// Starts the servers of these names for `mcp serve`.
@@ -88,13 +94,17 @@ fn host(record: &Record, global: &Global) -> Result<Host, CliError> {
 
 /// Starts a server that was added, with nobody to ask: what was approved starts, anything else does not.
 async fn start(record: &Record, global: &Global) -> Result<OutsideServer, CliError> {
-    let options = OutsideOptions {
+    let options = options(record, global)?;
+    Ok(OutsideServer::start(&host(record, global)?, record.spec()?, options).await?)
+}
+
+fn options(record: &Record, global: &Global) -> Result<OutsideOptions, CliError> {
+    Ok(OutsideOptions {
         exec: record.exec_options(global)?,
         approver: Arc::new(NoApprover),
         pins: record.pins(),
         bounds: ringfence::mcp::client::ClientBounds::default(),
-    };
-    Ok(OutsideServer::start(&host(record, global)?, record.spec()?, options).await?)
+    })
 }
 
 /// Runs `work` on an event loop of its own.

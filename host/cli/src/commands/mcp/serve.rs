@@ -29,8 +29,10 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
     let web = args.listen.map(|at| super::listen::checked(args, at)).transpose()?;
     let host = places::host(global)?.allocation(Allocation::Pooled);
     let host = host.concurrency(args.concurrency).build()?;
+    let held = super::held(global);
     let runtime = crate::commands::event_loop::on_all_processors()?;
-    let plugins = Plugins { host: &host, args, global, printer, runtime: runtime.handle() };
+    let plugins =
+        Plugins { host: &host, args, global, printer, runtime: runtime.handle(), held: &held };
     let offered = plugins.open()?;
     let own = follow::toolbox(&offered, args)?;
     let (tools, gateway) = runtime.block_on(with_servers(&own, &args.server, global))?;
@@ -53,6 +55,7 @@ pub(super) fn serve(args: &McpServe, global: &Global, printer: &Printer) -> Resu
     if let Some(gateway) = gateway {
         runtime.block_on(gateway.close());
     }
+    runtime.block_on(held.close());
     // What was answered last is written before the process ends; reading may wait for ever.
     if let Some(written) = written {
         let _ = written.join();

@@ -7,9 +7,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence::approval::terminal::Terminal as _;
 use ringfence::mcp::client::{Asked, Asking, Nobody};
-use ringfence::mcp::{
-    Answer, Answers, Asks, Call, CallError, Given, Listener, Outcome, Part, Question, Severity,
-};
+use ringfence::mcp::{Answer, Given, Listener, Part, Severity};
 use ringfence::{Limit, Member, ServerClosed};
 use serde_json::{Value, json};
 
@@ -19,8 +17,6 @@ use crate::commands::exec::{self, commit, end};
 use crate::error::CliError;
 use crate::print::{Printer, visible};
 
-/// How often one call may ask.
-const MAX_ROUNDS: u32 = 10;
 /// How long a person may think about one field.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -34,7 +30,8 @@ pub(super) fn call(args: &CallTool, global: &Global, printer: &Printer) -> Resul
     };
     let (answer, executed) = block_on(async {
         let member = Member::new(start(&record, global).await?);
-        let answer = rounds(&member, args, &input, time, &asking).await;
+        let deadline = || Instant::now() + time;
+        let answer = member.answered(&args.tool, &input, Arc::new(Said), asking, deadline).await;
         let closed = match member.into_server() {
             Some(mut server) => server.close().await?,
             None => ServerClosed::default(),
@@ -47,43 +44,6 @@ pub(super) fn call(args: &CallTool, global: &Global, printer: &Printer) -> Resul
         commit::decide(staged, args.commit, &end::Signals::default(), printer)?;
     }
     Ok(u8::from(failed))
-}
-
-/// Calls until it is done, with the answers to its questions.
-async fn rounds(
-    member: &Member,
-    args: &CallTool,
-    input: &Value,
-    time: Duration,
-    asking: &Arc<dyn Asking>,
-) -> Result<Answer, CallError> {
-    let mut answers = None;
-    for _ in 0..MAX_ROUNDS {
-        let call = Call {
-            tool: args.tool.clone(),
-            input: input.clone(),
-            answers,
-            listener: Arc::new(Said),
-            deadline: Instant::now() + time,
-        };
-        match member.call(call, Arc::clone(asking)).await? {
-            Outcome::Done(answer) => return Ok(answer),
-            Outcome::Asks(asks) => answers = Some(put(asks, &**asking).await),
-        }
-    }
-    Err(CallError::TooManyQuestions { rounds: MAX_ROUNDS })
-}
-
-async fn put(asks: Asks, asking: &dyn Asking) -> Answers {
-    let mut given = Vec::new();
-    for (key, question, _) in asks.questions {
-        let answer = match question {
-            Question::Person { message, schema } => asking.ask(Asked::new(message, schema)).await,
-            Question::Model { .. } | Question::Roots => Given::Declined,
-        };
-        given.push((key, answer));
-    }
-    Answers { given, state: asks.state }
 }
 
 fn print(answer: Answer, printer: &Printer) {
