@@ -85,6 +85,7 @@ impl Parts {
             http: HttpHooks::new(HttpConfig::new(rules, Arc::clone(meter), Arc::clone(effects))),
             kv: KvCtx::new(grants, PathBuf::new(), Arc::clone(meter), Arc::clone(effects)),
             programs: None,
+            outside: None,
             args: Vec::new(),
             env: Vec::new(),
             config: Vec::new(),
