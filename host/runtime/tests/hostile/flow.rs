@@ -41,7 +41,8 @@ fn a_page_that_says_what_to_write_does_not_get_it_written() {
         // Before anything was read, the grant is enough.
         one(writes(&place, &flow, "before.txt"), &Expect::Succeeded("wrote"));
         one(reads(&place, &flow, &server, INJECTED), &Expect::Succeeded(INJECTED));
-        let expected = if written { Expect::Succeeded("wrote") } else { Expect::Refused("io") };
+        let expected =
+            if written { Expect::Succeeded("wrote") } else { Expect::Refused("not-permitted") };
         one(writes(&place, &flow, "new.txt"), &expected);
         assert_eq!(place.path("ws/new.txt").exists(), written);
         let log = std::fs::read_to_string(place.path("state/audit.jsonl")).unwrap();
