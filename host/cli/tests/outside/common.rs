@@ -91,8 +91,14 @@ impl Fixture {
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         // Without a terminal, whoever runs the tests.
-        let mut command = Command::new("setsid");
+        let mut command = self.start("setsid".as_ref());
         command.arg("--wait").arg(env!("CARGO_BIN_EXE_ringfence")).args(args);
+        command
+    }
+
+    /// Returns a program that is to run in the workspace, with the state and the home of this fixture.
+    pub(crate) fn start(&self, program: &OsStr) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.work()).stdin(Stdio::null()).env_clear();
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.home());
         command.env("RINGFENCE_STATE_DIR", self.root.path().join("state"));

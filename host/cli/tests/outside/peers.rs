@@ -1,8 +1,9 @@
-//! Servers of others, at pinned versions (`cargo xtask peers`): they work in the fence, and do there what
-//! they are for.
+//! Servers and a client of others, at pinned versions (`cargo xtask peers`): the servers work in the fence
+//! and do there what they are for, and the client gets what is served to it.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -111,4 +112,40 @@ fn servers_for_python_work_in_the_fence() {
     let repository = serde_json::json!({ "repo_path": fixture.work() });
     let log = call(&fixture, "git", "git_log", &repository, &[]);
     assert!(log.out.contains("first"), "{log:?}");
+}
+
+#[test]
+fn the_python_client_lists_and_calls_over_lines_and_over_http() {
+    let name = "the_python_client_lists_and_calls_over_lines_and_over_http";
+    let Some(dir) = peers(name) else { return };
+    let fixture = Fixture::of("");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let tool = root.join("plugins/tools/json-query");
+    let ringfence = Path::new(env!("CARGO_BIN_EXE_ringfence"));
+    let client = |words: &[&std::ffi::OsStr]| {
+        let mut python = fixture.start(dir.join("venv/bin/python3").as_os_str());
+        let output = python.arg(root.join("tests/mcp/client.py")).args(words).output().unwrap();
+        let [out, err] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        let lines: Vec<_> = out.lines().collect();
+        assert!(output.status.success(), "{out}{err}");
+        assert_eq!(lines[0], "tools json_query_query", "{err}");
+        assert!(lines[1].starts_with("answer") && lines[1].contains("\"17\""), "{out}");
+        assert!(lines[2].starts_with("error error[mcp::input]"), "{out}");
+    };
+    let serve = ["mcp", "serve"].map(std::ffi::OsStr::new);
+    client(&[ringfence.as_os_str(), serve[0], serve[1], tool.as_os_str()]);
+
+    let mut command = fixture.start(ringfence.as_os_str());
+    command.args(serve).arg(&tool).args(["--listen", "--json"]);
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut out = BufReader::new(server.stdout.take().unwrap());
+    let (mut text, mut said) = (String::new(), Value::Null);
+    while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
+        said = serde_json::from_str(&text).unwrap_or_default();
+    }
+    let words = ["url", "token"].map(|key| said[key].as_str().unwrap_or_default().to_owned());
+    client(&[words[0].as_ref(), words[1].as_ref()]);
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
