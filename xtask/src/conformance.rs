@@ -69,8 +69,6 @@ struct Serving {
 impl<'w> Suite<'w> {
     fn of(workspace: &'w Workspace) -> Result<Self, Failure> {
         let packages = peers::listed(workspace, "conformance.txt")?;
-        let here = |package: &String| package.replace("{arch}", arch());
-        let packages = packages.iter().map(here).collect();
         Ok(Self { workspace, dir: workspace.target().join("mcp-conformance"), packages })
     }
 
@@ -155,7 +153,7 @@ impl<'w> Suite<'w> {
 
     /// Returns the Node that was installed; elsewhere than on Linux the one there is.
     fn node(&self) -> Command {
-        let own = format!("node_modules/node-linux-{}/bin/node", arch());
+        let own = format!("node_modules/node-linux-{}/bin/node", peers::arch());
         let own = self.dir.join(own);
         Command::new(if own.is_file() { own } else { PathBuf::from("node") })
     }
@@ -201,11 +199,6 @@ fn passed(summary: &str, required: &[String]) -> usize {
     let lines = summary.lines().take_while(|line| !line.starts_with("Total:"));
     let names = lines.filter_map(|line| line.strip_prefix("✓ ")?.split_once(": "));
     names.filter(|(name, _)| required.iter().any(|one| one == name)).count()
-}
-
-/// Returns how the packages of Node call this machine.
-fn arch() -> &'static str {
-    if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" }
 }
 
 fn make(dir: &Path) -> Result<(), Failure> {

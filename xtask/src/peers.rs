@@ -1,4 +1,4 @@
-//! `cargo xtask peers`: the MCP servers of others that tests talk to, at the versions that
+//! `cargo xtask peers`: the MCP servers and clients of others that tests talk to, at the versions that
 //! `tests/mcp/npm.txt` and `tests/mcp/pip.txt` name, below the target directory.
 //!
 //! Tests that find none of them there skip, and say so.
@@ -34,16 +34,25 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     std::fs::write(&stamp, wanted).map_err(|source| Failure::io("write", &stamp, &source))
 }
 
-/// Returns the lines of a list.
+/// Returns the packages of a list, as they are called for this machine.
 pub(crate) fn listed(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let path = workspace.path("tests/mcp").join(name);
     let text = std::fs::read_to_string(&path);
     let text = text.map_err(|source| Failure::io("read", &path, &source))?;
-    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    // A Node of a certain version comes as a package for Linux; elsewhere the one on the path is used.
+    let is_for_here = |line: &&str| {
+        !line.is_empty() && (cfg!(target_os = "linux") || !line.starts_with("node-linux-"))
+    };
+    Ok(text.lines().filter(is_for_here).map(|line| line.replace("{arch}", arch())).collect())
 }
 
 /// Returns the system's own Python where there is one: it can be read in the sandbox.
 fn python() -> PathBuf {
     let own = Path::new("/usr/bin/python3");
     if own.is_file() { own.to_owned() } else { PathBuf::from("python3") }
+}
+
+/// Returns how the packages of Node call this machine.
+pub(crate) fn arch() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" }
 }

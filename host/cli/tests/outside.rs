@@ -12,6 +12,8 @@
 mod add;
 #[path = "outside/attacks.rs"]
 mod attacks;
+#[path = "outside/clients.rs"]
+mod clients;
 #[path = "outside/common.rs"]
 mod common;
 #[path = "outside/drift.rs"]

@@ -1,16 +1,15 @@
-//! Servers and a client of others, at pinned versions (`cargo xtask peers`): the servers work in the fence
-//! and do there what they are for, and the client gets what is served to it.
+//! Servers of others, at pinned versions (`cargo xtask peers`): they work in the fence, and do there what
+//! they are for.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::common::{Done, Fixture};
 
 /// Returns where they are installed; without them the test is listed as skipped.
-fn peers(test: &str) -> Option<PathBuf> {
+pub(crate) fn peers(test: &str) -> Option<PathBuf> {
     use std::io::Write as _;
     let built = Path::new(env!("CARGO_BIN_EXE_ringfence"));
     let dir = built.parent()?.parent()?.join("mcp-peers");
@@ -19,7 +18,7 @@ fn peers(test: &str) -> Option<PathBuf> {
     }
     if let Some(list) = std::env::var_os("RINGFENCE_SKIP_LIST") {
         let mut file = std::fs::File::options().append(true).create(true).open(list).unwrap();
-        let why = "the MCP servers of others are not installed (`cargo xtask peers`)";
+        let why = "the MCP programs of others are not installed (`cargo xtask peers`)";
         writeln!(file, "{test}: skipped, because {why}").unwrap();
     }
     None
@@ -112,40 +111,4 @@ fn servers_for_python_work_in_the_fence() {
     let repository = serde_json::json!({ "repo_path": fixture.work() });
     let log = call(&fixture, "git", "git_log", &repository, &[]);
     assert!(log.out.contains("first"), "{log:?}");
-}
-
-#[test]
-fn the_python_client_lists_and_calls_over_lines_and_over_http() {
-    let name = "the_python_client_lists_and_calls_over_lines_and_over_http";
-    let Some(dir) = peers(name) else { return };
-    let fixture = Fixture::of("");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let tool = root.join("plugins/tools/json-query");
-    let ringfence = Path::new(env!("CARGO_BIN_EXE_ringfence"));
-    let client = |words: &[&std::ffi::OsStr]| {
-        let mut python = fixture.start(dir.join("venv/bin/python3").as_os_str());
-        let output = python.arg(root.join("tests/mcp/client.py")).args(words).output().unwrap();
-        let [out, err] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        let lines: Vec<_> = out.lines().collect();
-        assert!(output.status.success(), "{out}{err}");
-        assert_eq!(lines[0], "tools json_query_query", "{err}");
-        assert!(lines[1].starts_with("answer") && lines[1].contains("\"17\""), "{out}");
-        assert!(lines[2].starts_with("error error[mcp::input]"), "{out}");
-    };
-    let serve = ["mcp", "serve"].map(std::ffi::OsStr::new);
-    client(&[ringfence.as_os_str(), serve[0], serve[1], tool.as_os_str()]);
-
-    let mut command = fixture.start(ringfence.as_os_str());
-    command.args(serve).arg(&tool).args(["--listen", "--json"]);
-    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut out = BufReader::new(server.stdout.take().unwrap());
-    let (mut text, mut said) = (String::new(), Value::Null);
-    while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
-        said = serde_json::from_str(&text).unwrap_or_default();
-    }
-    let words = ["url", "token"].map(|key| said[key].as_str().unwrap_or_default().to_owned());
-    client(&[words[0].as_ref(), words[1].as_ref()]);
-    server.kill().unwrap();
-    server.wait().unwrap();
 }
