@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `ringfence mcp serve` costs, seen from a client over standard input and output.
+"""What `ringfence mcp serve` costs, seen from a client over standard input and output, and from many over HTTP.
 
     python3 benches/peers/mcp_serve.py target/release/ringfence tests/guests/out/all-types.wasm \
         all_types_greet '{"name":"fence"}'
@@ -8,37 +8,51 @@ Times hold what this client takes itself: `ping` tells how much that is with the
 the cache lie in a directory of their own, which is removed.
 """
 
+import http.client
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 IN_FLIGHT = 32
 EACH = 1000
 
 
+def serve(program, plugin, place, *flags):
+    env = dict(
+        os.environ,
+        RINGFENCE_STATE_DIR=os.path.join(place, "state"),
+        RINGFENCE_CACHE_DIR=os.path.join(place, "cache"),
+    )
+    work = os.path.join(place, "work")
+    os.makedirs(work, exist_ok=True)
+    return subprocess.Popen(
+        [program, "mcp", "serve", os.path.abspath(plugin), *flags],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
+        cwd=work,
+    )
+
+
+def held(name, process):
+    """Says the resident kilobytes and the open descriptors."""
+    with open(f"/proc/{process.pid}/status") as status:
+        line = next(line for line in status if line.startswith("VmRSS"))
+    descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
+    print(f"| held {name} | {line.split()[1]} kB | {descriptors} descriptors |")
+
+
 class Server:
     """A server that has been greeted."""
 
     def __init__(self, program, plugin, place):
-        env = dict(
-            os.environ,
-            RINGFENCE_STATE_DIR=os.path.join(place, "state"),
-            RINGFENCE_CACHE_DIR=os.path.join(place, "cache"),
-        )
-        work = os.path.join(place, "work")
-        os.makedirs(work, exist_ok=True)
-        self.process = subprocess.Popen(
-            [program, "mcp", "serve", os.path.abspath(plugin)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=env,
-            cwd=work,
-        )
+        self.process = serve(program, plugin, place)
         client = {"name": "bench", "version": "0"}
         params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
         self.ask(0, "initialize", params)
@@ -61,13 +75,6 @@ class Server:
         if "error" in answer or answer["result"].get("isError"):
             sys.exit(f"{method} failed: {answer}")
         return answer
-
-    def held(self):
-        """Resident kilobytes and open descriptors."""
-        pid = self.process.pid
-        with open(f"/proc/{pid}/status") as status:
-            line = next(line for line in status if line.startswith("VmRSS"))
-        return int(line.split()[1]), len(os.listdir(f"/proc/{pid}/fd"))
 
     def close(self):
         self.process.stdin.close()
@@ -115,6 +122,59 @@ def in_flight(server, call):
     print(f"| … calls a second | {len(times) / took:.0f} | |")
 
 
+def over_http(program, plugin, place, call):
+    process = serve(program, plugin, place, "--listen", "--json")
+    text, said = b"", None
+    while said is None:
+        text += process.stdout.readline()
+        try:
+            said = json.loads(text)
+        except ValueError:
+            pass
+    host = said["url"].split("/")[2]
+    meta = {"protocolVersion": "2026-07-28", "clientCapabilities": {}}
+    meta = {f"io.modelcontextprotocol/{key}": value for key, value in meta.items()}
+    params = {**call, "_meta": meta}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    headers = {
+        "Authorization": f"Bearer {said['token']}",
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": call["name"],
+    }
+    times, failed = [], []
+
+    def client():
+        connection = http.client.HTTPConnection(host)
+        for _ in range(EACH):
+            start = time.perf_counter()
+            connection.request("POST", "/mcp", body, headers)
+            answer = connection.getresponse()
+            said = answer.read()
+            times.append((time.perf_counter() - start) * 1e3)
+            if answer.status != 200 or b'"isError":false' not in said:
+                failed.append(said)
+        connection.close()
+
+    client()
+    held("before", process)
+    for _ in range(2):
+        times.clear()
+        clients = [threading.Thread(target=client) for _ in range(IN_FLIGHT)]
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join()
+        if failed:
+            sys.exit(f"{len(failed)} calls failed, such as {failed[0]}")
+        row(f"{IN_FLIGHT} clients over HTTP, {EACH} calls each", times)
+        held("after them", process)
+    process.terminate()
+    process.wait()
+
+
 def main(program, plugin, tool, arguments):
     call = {"name": tool, "arguments": json.loads(arguments)}
     program = os.path.abspath(program)
@@ -127,15 +187,14 @@ def main(program, plugin, tool, arguments):
         server = Server(program, plugin, place)
         for number in range(100):
             server.ask(10 + number, "tools/call", call)
-        held = [server.held()]
+        held("before", server.process)
         row("ping", [timed(lambda: server.ask(1, "ping")) for _ in range(EACH)])
         row("tools/call", [timed(lambda: server.ask(2, "tools/call", call)) for _ in range(EACH)])
-        held.append(server.held())
+        held("after the first", server.process)
         in_flight(server, call)
-        held.append(server.held())
+        held("at the end", server.process)
         server.close()
-        for name, (kilobytes, descriptors) in zip(["before", "after the first", "at the end"], held):
-            print(f"| held {name} | {kilobytes} kB | {descriptors} descriptors |")
+        over_http(program, plugin, place, call)
 
 
 if __name__ == "__main__":
