@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ringfence_bundle::Encoding;
 use ringfence_bundle::inspect::{Function, inspect};
-use ringfence_bundle::{Encoding, adapt};
 use ringfence_capability::{
     Capability, Fidelity, GrantSet, Kind, Limits, Necessity, Origin, Profile, Request,
 };
@@ -143,15 +143,7 @@ impl Host {
     /// # Errors
     /// As [`Host::prepare`].
     pub fn check_code(&self, plugin: &Plugin, plan: &Plan) -> Result<(), RunError> {
-        let adapted;
-        let bytes = match plugin.encoding {
-            Encoding::Component => &plugin.component,
-            Encoding::CoreModule => {
-                adapted = adapt::adapt(&plugin.component, &plugin.display)?;
-                &adapted
-            }
-        };
-        let interface = inspect(bytes, &plugin.display)?;
+        let interface = inspect(&plugin.as_component()?, &plugin.display)?;
         let imports = interface.imports.iter().map(|import| import.name.as_str());
         let (without, unused) = (without(plan), never_used(plugin));
         covers(imports, &link_plan(plugin, plan, &without, &unused))?;
@@ -307,15 +299,7 @@ fn load(engine: &Engine, plugin: &Plugin) -> Result<Loaded, RunError> {
     if let Some(loaded) = engine.map(&plugin.digest) {
         return Ok(loaded);
     }
-    let adapted;
-    let bytes = match plugin.encoding {
-        Encoding::Component => &plugin.component,
-        Encoding::CoreModule => {
-            adapted = adapt::adapt(&plugin.component, &plugin.display)?;
-            &adapted
-        }
-    };
-    Ok(engine.compile(bytes, &plugin.digest, &plugin.display)?)
+    Ok(engine.compile(&plugin.as_component()?, &plugin.digest, &plugin.display)?)
 }
 
 /// Returns the layers of one run beside those of the host: what the operator says, and the cap.

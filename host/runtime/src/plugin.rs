@@ -1,11 +1,12 @@
 //! A plugin as a host opened it: with what is known about who made it.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::Path;
 
 use ringfence_audit::{Decision, Entry, Plugin as LoggedPlugin, Target};
 use ringfence_bundle::archive::{ArchiveError, Sealed};
-use ringfence_bundle::{BundleError, Opened};
+use ringfence_bundle::{BundleError, Encoding, Opened, adapt};
 use ringfence_capability::{Class, Diagnostic as _, Origin, Profile};
 use ringfence_trust::{Checked, Signed, Signer, Timestamp, TrustError, TrustStore, danger};
 
@@ -42,6 +43,14 @@ impl Plugin {
             Checked::Verified(verified) => verified.max_profile(),
             Checked::Unsigned(_) => UNSIGNED,
         }
+    }
+
+    /// Returns the code as a component; a module of WASI 0.1 is made into one.
+    pub(crate) fn as_component(&self) -> Result<Cow<'_, [u8]>, RunError> {
+        Ok(match self.encoding {
+            Encoding::Component => Cow::Borrowed(&self.component),
+            Encoding::CoreModule => Cow::Owned(adapt::adapt(&self.component, &self.display)?),
+        })
     }
 
     /// Returns who signed it as records and requests for approval name that.

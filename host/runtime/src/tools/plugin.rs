@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ringfence_bundle::inspect::{Function, Gives, inspect};
 use ringfence_bundle::manifest::ToolMeta;
-use ringfence_bundle::{Encoding, adapt};
 use ringfence_mcp::{Document, Template};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,15 +40,7 @@ impl Host {
     /// # Errors
     /// As [`Host::prepare`], and when it exports no function that can be called with JSON.
     pub fn offer(&self, plugin: &Plugin, options: RunOptions) -> Result<OfferedPlugin, RunError> {
-        let adapted;
-        let bytes = match plugin.encoding {
-            Encoding::Component => &plugin.component,
-            Encoding::CoreModule => {
-                adapted = adapt::adapt(&plugin.component, &plugin.display)?;
-                &adapted
-            }
-        };
-        let interface = inspect(bytes, &plugin.display)?;
+        let interface = inspect(&plugin.as_component()?, &plugin.display)?;
         let prepared = self.prepare(plugin, options)?.for_serving();
         let exported = |path: &str| {
             let of_path =
