@@ -219,7 +219,10 @@ fn a_clients_file_gets_the_entry_once_and_keeps_the_rest() {
     let plugin = fixture.workspace().canonicalize().unwrap().join("add.wasm");
     for (client, before) in [
         ("codex", "# mine\nmodel = \"x\"\n"),
-        ("claude", "{\n  \"mcpServers\": { \"other\": { \"command\": \"o\" } }\n}\n"),
+        (
+            "claude",
+            "{\n  \"mcpServers\": { \"other\": { \"env\": { \"TOKEN\": \"s3cret\" } } }\n}\n",
+        ),
         ("gemini", "{ \"theme\": \"dark\" }\n"),
         ("vscode", ""),
         ("opencode", "{}\n"),
@@ -230,14 +233,26 @@ fn a_clients_file_gets_the_entry_once_and_keeps_the_rest() {
         assert!(printed.contains(plugin.to_str().unwrap()), "{printed}");
         assert_eq!(read(), before, "printing writes nothing");
         let diff = run(client, &["--write"]);
-        let minus = diff.lines().filter(|line| line.starts_with('-')).count();
         assert!(diff.starts_with("--- ") && diff.contains("\n+"), "{diff}");
         let after = read();
-        for line in before.lines().filter(|line| line.len() > 4 && minus == 1) {
-            assert!(after.contains(line), "{after}");
+        assert_eq!(after.contains("s3cret"), client == "claude", "what others keep stays: {after}");
+        assert!(!diff.contains("s3cret"), "and is not shown: {diff}");
+        let kept = ["# mine", "model = \"x\"", "\"theme\": \"dark\""];
+        for part in kept.iter().filter(|part| before.contains(*part)) {
+            assert!(after.contains(part), "{after}");
         }
         assert!(after.contains(plugin.to_str().unwrap()), "{after}");
         assert_eq!((run(client, &["--write"]), read()), (String::new(), after));
+    }
+    let file = fixture.workspace().join("gemini");
+    for (mode, stays) in [(0o600, 0o600), (0o640, 0o600), (0o644, 0o644)] {
+        use std::os::unix::fs::PermissionsExt as _;
+        fixture.write("gemini", b"{}\n");
+        let set = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&file, set).unwrap();
+        run("gemini", &["--write"]);
+        let now = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(now, stays, "whoever could not read it still cannot");
     }
     fixture.write("codex", b"not = [toml");
     let args =

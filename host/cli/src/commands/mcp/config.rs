@@ -64,7 +64,9 @@ pub(super) fn config(args: &McpConfig, global: &Global, printer: &Printer) -> Re
     let changed = before != after;
     let display = path.display().to_string();
     if changed {
-        let diff = TextDiff::from_lines(&before, &after);
+        // The entry alone: beside it the file may hold tokens of other servers.
+        let (old, new) = (shown_alone(args, &before), shown_alone(args, &after));
+        let diff = TextDiff::from_lines(&old, &new);
         let shown = diff.unified_diff().header(&display, &display).to_string();
         if printer.is_json() {
             printer.note(&format!("the difference:\n{shown}"));
@@ -155,6 +157,16 @@ fn with_entry(
     json::with_entry(text, key, name, &value).map_err(|why| left_alone(path, &why))
 }
 
+/// Returns the entry of a client's file and nothing else of it; empty when there is none.
+fn shown_alone(args: &McpConfig, text: &str) -> String {
+    match args.client {
+        ClientKind::Codex => toml::alone(text, &args.name),
+        ClientKind::Claude | ClientKind::Gemini => json::alone(text, "mcpServers", &args.name),
+        ClientKind::Vscode => json::alone(text, "servers", &args.name),
+        ClientKind::Opencode => json::alone(text, "mcp", &args.name),
+    }
+}
+
 fn left_alone(path: &Path, why: &str) -> CliError {
     CliError::Usage(format!(
         "the client's file `{}` was left as it is: {why}; without `--write` the entry is printed, to be added by hand",
@@ -179,8 +191,8 @@ fn save(path: &Path, text: &str) -> Result<(), CliError> {
 #[cfg(unix)]
 fn readers(path: &Path) -> Readers {
     use std::os::unix::fs::PermissionsExt as _;
-    let others = std::fs::metadata(path).map(|found| found.permissions().mode() & 0o077);
-    if others.is_ok_and(|bits| bits == 0) { Readers::Owner } else { Readers::All }
+    let readers = std::fs::metadata(path).map(|found| found.permissions().mode() & 0o044);
+    if readers.is_ok_and(|bits| bits != 0o044) { Readers::Owner } else { Readers::All }
 }
 
 #[cfg(not(unix))]

@@ -49,6 +49,15 @@ pub(super) fn with_entry(
     }
 }
 
+/// Returns the entry `name` of the object under `key` and nothing else; empty when there is none.
+pub(super) fn alone(text: &str, key: &str, name: &str) -> String {
+    let all: Value = serde_json::from_str(text).unwrap_or_default();
+    match all.get(key).and_then(|all| all.get(name)) {
+        Some(value) => format!("{:#}\n", json!({ key: { name: value } })),
+        None => String::new(),
+    }
+}
+
 /// Adds a member at the end of the object that starts at `start`.
 fn added(
     text: &str,

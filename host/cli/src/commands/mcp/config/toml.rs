@@ -47,6 +47,17 @@ pub(super) fn with_entry(
     }
 }
 
+/// Returns the table of the server `name` and nothing else; empty when there is none.
+pub(super) fn alone(text: &str, name: &str) -> String {
+    let all: Table = toml::from_str(text).unwrap_or_default();
+    let Some(entry) = all.get(KEY).and_then(|all| all.get(name)).cloned() else {
+        return String::new();
+    };
+    let servers = Table::from_iter([(name.to_owned(), entry)]);
+    let shown = Table::from_iter([(KEY.to_owned(), Value::Table(servers))]);
+    toml::to_string(&shown).unwrap_or_default()
+}
+
 /// Puts `block` in the place of the table of `name` and the tables in it.
 fn replaced(text: &str, name: &str, block: &str) -> Option<String> {
     let (own, inner) = (format!("[{KEY}.{name}]"), format!("[{KEY}.{name}."));
