@@ -227,8 +227,10 @@ fn a_report_is_markdown_in_which_sources_stay_text() {
     let place = Place::new();
     let dir = place.path("notes");
     std::fs::create_dir(&dir).unwrap();
-    let text = "# A\u{1b}[31m title [x](javascript:1)\n\nDams <script>alert(1)</script> hold **back** the water of rivers.\n";
+    let text = "# A\u{1b}[31m title [x](javascript:1)\n\nDams <script>alert(1)</script> hold\u{202e} **back** the water of rivers, says www.a.example.\n";
     std::fs::write(dir.join("a.md"), text).unwrap();
+    let script = "---\r\ntitle: A\r\nurl: javascript:alert(1)\r\n---\r\nWater is held back by dams in many rivers.\n";
+    std::fs::write(dir.join("b.md"), script).unwrap();
     let out = place.path("report.md");
     let args =
         ["research", "water dams", "--from", dir.to_str().unwrap(), "--out", out.to_str().unwrap()];
@@ -238,7 +240,10 @@ fn a_report_is_markdown_in_which_sources_stay_text() {
     assert!(report.starts_with("# water dams\n\nConfidence: "), "{report}");
     assert!(report.contains("## Sources") && report.contains("## How it was made"), "{report}");
     assert!(!report.contains("<script") && !report.contains('\u{1b}'), "{report}");
-    assert!(!report.contains("[x](javascript"), "{report}");
+    assert!(!report.contains("[x](javascript") && !report.contains("<javascript"), "{report}");
+    assert!(report.contains("`javascript:alert(1)`"), "another scheme is text: {report}");
+    assert!(!report.contains('\u{202e}') && !report.contains("www.a"), "{report}");
+    assert!(!report.contains("---"), "front matter is not cited: {report}");
 }
 
 #[test]

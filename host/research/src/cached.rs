@@ -47,6 +47,7 @@ pub struct Cached<'a> {
     cache: &'a Cache,
     resume: Resume,
     page_age: Duration,
+    setting: String,
 }
 
 /// What a step may be answered from.
@@ -64,12 +65,23 @@ enum Way {
 impl<'a> Cached<'a> {
     /// Puts a cache around steps.
     pub fn new(steps: &'a dyn Steps, cache: &'a Cache, resume: Resume, page_age: Duration) -> Self {
-        Self { steps, cache, resume, page_age }
+        Self { steps, cache, resume, page_age, setting: String::new() }
+    }
+
+    /// Says what the grants of the provider stand for here. What was kept where they stood for something
+    /// else, such as another directory or account, is not used.
+    #[must_use]
+    pub fn under(mut self, setting: &str) -> Self {
+        setting.clone_into(&mut self.setting);
+        self
     }
 
     fn way(&self, step: StepKind, function: &str, input: &Value) -> Way {
         let used = self.steps.used(step);
-        let writer = writer(&used);
+        let writer = match step {
+            StepKind::Provider => writer(&used, &self.setting),
+            _ => writer(&used, ""),
+        };
         let online = used.grants.iter().any(|grant| grant.starts_with("http"));
         let bytes = input.to_string();
         match (step, function) {
@@ -181,9 +193,9 @@ impl<'a> Cached<'a> {
     }
 }
 
-/// Returns who an entry is of: the plugin and what it was granted.
-fn writer(used: &StepUsed) -> String {
-    format!("{} {} {}", used.plugin, used.digest, used.grants.join(" "))
+/// Returns who an entry is of: the plugin, what it was granted, and what that stood for.
+fn writer(used: &StepUsed, setting: &str) -> String {
+    format!("{} {} {} {setting}", used.plugin, used.digest, used.grants.join(" "))
 }
 
 /// Whether a step has nothing to answer from but its input.
@@ -226,7 +238,7 @@ impl Steps for Cached<'_> {
     }
 }
 
-/// Returns the key of what a provider learned.
-pub fn memory_key(used: &StepUsed) -> Key {
-    Key::new(Kind::Memory, &writer(used), &[])
+/// Returns the key of what a provider learned where its grants stand for `setting`.
+pub fn memory_key(used: &StepUsed, setting: &str) -> Key {
+    Key::new(Kind::Memory, &writer(used, setting), &[])
 }

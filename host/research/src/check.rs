@@ -4,6 +4,7 @@
 //! say in it. Whether a sentence that is not quoted word for word is carried, the synthesise step
 //! judges, and only on citations that resolve.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::error::ResearchError;
 use crate::gather::{call, sha256};
 use crate::judge::documents;
+use crate::pipeline::cited_clusters;
 use crate::report::{Citation, FORMAT, Report, Source};
 use crate::steps::{StepKind, Steps};
 
@@ -19,6 +21,13 @@ use crate::steps::{StepKind, Steps};
 const MAX_PLACE_BYTES: u32 = 4096;
 /// Most sentences that are checked.
 const MAX_STATEMENTS: usize = 10_000;
+/// Most citations of one sentence.
+const MAX_CITATIONS: usize = 100;
+/// Most contradictions that are checked.
+const MAX_CONTRADICTIONS: usize = 10_000;
+
+/// The sources by name, each with its text when that is there and is the one its hash is of.
+type Known<'r> = BTreeMap<&'r str, (&'r Source, Result<&'r str, &'static str>)>;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,10 +119,14 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
     if report.statements.len() > MAX_STATEMENTS {
         return Err(unusable(format!("it has more than {MAX_STATEMENTS} sentences")));
     }
+    if report.contradictions.len() > MAX_CONTRADICTIONS {
+        return Err(unusable(format!("it has more than {MAX_CONTRADICTIONS} contradictions")));
+    }
     let mut checked = Checked { statements: 0, citations: 0, verbatim: 0, findings: Vec::new() };
     let mut unquoted = Vec::new();
-    for (at, source) in report.sources.iter().enumerate() {
-        if report.sources.iter().take(at).any(|other| other.id == source.id) {
+    let mut known = Known::new();
+    for source in &report.sources {
+        if known.insert(&source.id, (source, sound(source))).is_some() {
             let fault = "two sources have this name".to_owned();
             checked.findings.push(Finding { place: format!("source `{}`", source.id), fault });
         }
@@ -126,9 +139,19 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
             checked.findings.push(Finding { place: place.clone(), fault });
             continue;
         }
-        let texts = places(&mut checked, &place, &statement.citations, &report.sources);
+        if statement.citations.len() > MAX_CITATIONS {
+            let fault = format!("it cites more than {MAX_CITATIONS} places");
+            checked.findings.push(Finding { place, fault });
+            continue;
+        }
+        let cluster_of = |id: &str| known.get(id).map(|(source, _)| source.cluster);
+        if statement.support > cited_clusters(&statement.citations, cluster_of) {
+            let fault = "it claims more independent sources than it cites".to_owned();
+            checked.findings.push(Finding { place: place.clone(), fault });
+        }
+        let texts = places(&mut checked, &place, &statement.citations, &known);
         let Some(texts) = texts else { continue };
-        if texts.iter().any(|text| quoted(text, &statement.text)) {
+        if texts.iter().any(|place| place.says(&statement.text)) {
             checked.verbatim += 1;
         } else {
             unquoted.push(at);
@@ -138,10 +161,8 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
         for side in [&one.first, &one.second] {
             let place = format!("contradiction {}", at + 1);
             let cited = std::slice::from_ref(&side.citation);
-            let Some(texts) = places(&mut checked, &place, cited, &report.sources) else {
-                continue;
-            };
-            if !texts.iter().any(|text| quoted(text, &side.text)) {
+            let Some(texts) = places(&mut checked, &place, cited, &known) else { continue };
+            if !texts.iter().any(|place| quoted(place.text, &side.text)) {
                 let fault = "a side does not stand in what it cites".to_owned();
                 checked.findings.push(Finding { place, fault });
             }
@@ -159,12 +180,12 @@ fn places<'r>(
     checked: &mut Checked,
     place: &str,
     citations: &[Citation],
-    sources: &'r [Source],
-) -> Option<Vec<&'r str>> {
+    known: &Known<'r>,
+) -> Option<Vec<Place<'r>>> {
     let mut texts = Vec::new();
     let mut whole = true;
     for citation in citations {
-        match at(citation, sources) {
+        match at(citation, known) {
             Ok(text) => {
                 checked.citations += 1;
                 texts.push(text);
@@ -178,15 +199,17 @@ fn places<'r>(
     whole.then_some(texts)
 }
 
-fn at<'r>(citation: &Citation, sources: &'r [Source]) -> Result<&'r str, String> {
+/// Returns the text of a source, hashed once however often it is cited.
+fn sound(source: &Source) -> Result<&str, &'static str> {
+    let text = source.text.as_deref().ok_or("is not in the report")?;
+    if sha256(text) == source.sha256 { Ok(text) } else { Err("is not the one its hash is of") }
+}
+
+fn at<'r>(citation: &Citation, known: &Known<'r>) -> Result<Place<'r>, String> {
     let Citation { source, sha256: hash, start, end } = citation;
-    let found = sources.iter().find(|one| one.id == *source);
-    let found = found.ok_or_else(|| format!("it cites `{source}`, which is no source"))?;
-    let text = found.text.as_deref();
-    let text = text.ok_or_else(|| format!("the text of `{source}` is not in the report"))?;
-    if sha256(text) != found.sha256 {
-        return Err(format!("the text of `{source}` is not the one its hash is of"));
-    }
+    let found = known.get(source.as_str());
+    let (found, text) = found.ok_or_else(|| format!("it cites `{source}`, which is no source"))?;
+    let text = text.map_err(|why| format!("the text of `{source}` {why}"))?;
     if *hash != found.sha256 {
         return Err(format!("it cites another text of `{source}` than the one in the report"));
     }
@@ -197,13 +220,44 @@ fn at<'r>(citation: &Citation, sources: &'r [Source]) -> Result<&'r str, String>
         ));
     }
     let range = usize::try_from(*start).ok().zip(usize::try_from(*end).ok());
-    let place = range.and_then(|(start, end)| text.get(start..end));
+    let place = range.and_then(|(start, end)| {
+        let (before, after) = (text.get(..start)?, text.get(end..)?);
+        Some(Place { before, text: text.get(start..end)?, after })
+    });
     place.ok_or_else(|| format!("there are no bytes {start} to {end} in the text of `{source}`"))
+}
+
+/// A place of a text, with what stands around it.
+struct Place<'r> {
+    before: &'r str,
+    text: &'r str,
+    after: &'r str,
+}
+
+impl Place<'_> {
+    /// Tells whether the place is exactly this sentence and a sentence of its text: a part of one can say
+    /// the opposite of the whole.
+    fn says(&self, sentence: &str) -> bool {
+        let sentence = plain(sentence);
+        let is_end = |text: &str| {
+            text.trim_end().is_empty()
+                || text.ends_with('\n')
+                || text.trim_end().ends_with(SENTENCE_ENDS)
+        };
+        let ends = is_end(self.text) || self.after.is_empty() || self.after.starts_with('\n');
+        !sentence.is_empty() && plain(self.text) == sentence && is_end(self.before) && ends
+    }
+}
+
+/// What a sentence ends with, closing marks among it.
+const SENTENCE_ENDS: [char; 11] = ['.', '!', '?', '…', ':', '。', '！', '？', '"', '”', ')'];
+
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Tells whether a sentence stands in a text, white space aside.
 fn quoted(text: &str, sentence: &str) -> bool {
-    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let sentence = plain(sentence);
     !sentence.is_empty() && plain(text).contains(&sentence)
 }

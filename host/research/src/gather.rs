@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -169,10 +167,6 @@ async fn read(steps: &dyn Steps, hit: Hit) -> Result<Result<Found, String>, Rese
         // A page that exhausts the step is one page less.
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if STANDARD.decode(&page.body).is_err() {
-        let why = "its body is no base64".to_owned();
-        return Err(ResearchError::Answer { step: StepKind::Provider, why });
-    }
     if text.text.trim().is_empty() {
         return Ok(Err("there is no text in it".to_owned()));
     }

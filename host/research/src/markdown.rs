@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ringfence_capability::text;
+
 use crate::report::{Citation, Confidence, Level, Report, Source};
 
 /// Returns a report as Markdown.
@@ -48,17 +50,18 @@ fn sources(out: &mut String, report: &Report) {
             continue;
         }
         let title = source.title.as_deref().unwrap_or("without a title");
-        let _ = write!(out, "{number}. {}, <{}>", plain(title), address(&source.url));
+        // No numbered list: renderers count it anew, and uncited sources are left out.
+        let _ = write!(out, "- \\[{number}\\] {}, {}", plain(title), link(&source.url));
         if let Some(published) = &source.published {
             let _ = write!(out, ", {}", plain(published));
         }
         let _ = writeln!(out, " ({}; sha256 {})", plain(&source.trust), short(&source.sha256));
         for place in places(report, source) {
-            let _ = writeln!(out, "   - bytes {place}");
+            let _ = writeln!(out, "  - bytes {place}");
         }
         if let Some(same) = &source.same_as {
             let _ =
-                writeln!(out, "   - counts as one source with {}", number_of(report, &same.source));
+                writeln!(out, "  - counts as one source with {}", number_of(report, &same.source));
         }
     }
 }
@@ -119,7 +122,7 @@ fn made(out: &mut String, report: &Report) {
         );
     }
     for skipped in &report.skipped {
-        let _ = writeln!(out, "- passed over <{}>: {}", address(&skipped.url), plain(&skipped.why));
+        let _ = writeln!(out, "- passed over {}: {}", link(&skipped.url), plain(&skipped.why));
     }
     for note in &report.notes {
         let _ = writeln!(out, "- {}", plain(note));
@@ -161,9 +164,9 @@ fn reasons(confidence: &Confidence) -> String {
 }
 
 /// Writes text so that Markdown shows it as it stands, on one line.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
+fn plain(said: &str) -> String {
+    let mut out = String::with_capacity(said.len());
+    for word in said.split_whitespace() {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -176,18 +179,31 @@ fn plain(text: &str) -> String {
                     out.push('\\');
                     out.push(c);
                 }
-                c if c.is_control() => {}
+                c if text::hides(c) => {}
                 c => out.push(c),
             }
         }
     }
-    out
+    // What many renderers make a link of without any brackets.
+    out.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+/// Writes an address of the web as a link, and any other, such as one that holds a script, as text.
+fn link(url: &str) -> String {
+    let is_of = |scheme: &str| {
+        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if is_of("https://") || is_of("http://") {
+        format!("<{}>", address(url))
+    } else {
+        format!("`{}`", code(url))
+    }
 }
 
 /// Writes an address between `<` and `>` so that it stays there.
 fn address(url: &str) -> String {
     url.chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !text::hides(*c))
         .flat_map(|c| match c {
             '<' => "%3C".chars().collect::<Vec<_>>(),
             '>' => "%3E".chars().collect(),
@@ -197,8 +213,8 @@ fn address(url: &str) -> String {
         .collect()
 }
 
-fn code(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && *c != '`').collect()
+fn code(said: &str) -> String {
+    said.chars().filter(|c| !text::hides(*c) && *c != '`').collect()
 }
 
 fn short(hash: &str) -> String {

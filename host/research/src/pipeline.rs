@@ -112,13 +112,28 @@ async fn state(
     }
     let best = made.statements.iter().map(|stated| stated.score).fold(0.0, f64::max);
     let fits = made.statements.into_iter().filter(|stated| stated.score >= best * FITS);
-    let statement = |stated: Stated| Statement {
-        confidence: confidence::of(stated.support, &stated.citations, sources, contradictions),
-        text: stated.text,
-        citations: stated.citations,
-        support: stated.support,
+    let statement = |stated: Stated| {
+        // The plugin's number is believed as far as it cites.
+        let support = stated.support.min(cited_clusters(&stated.citations, |id| {
+            sources.iter().find(|source| source.id == id).map(|source| source.cluster)
+        }));
+        Statement {
+            confidence: confidence::of(support, &stated.citations, sources, contradictions),
+            text: stated.text,
+            citations: stated.citations,
+            support,
+        }
     };
     Ok(fits.map(statement).collect())
+}
+
+/// Returns how many independent sources these citations are of, by the cluster of each source.
+pub(crate) fn cited_clusters(
+    citations: &[Citation],
+    cluster_of: impl Fn(&str) -> Option<u32>,
+) -> u32 {
+    let clusters = citations.iter().filter_map(|citation| cluster_of(&citation.source));
+    u32::try_from(clusters.collect::<BTreeSet<_>>().len()).unwrap_or(u32::MAX)
 }
 
 /// Drops the texts that nothing cites: a report carries what it needs to be checked.

@@ -108,6 +108,36 @@ fn a_run_calls_each_step_once_in_order_and_its_report_resolves() {
 }
 
 #[test]
+fn a_part_of_a_sentence_is_not_word_for_word_and_support_is_what_is_cited() {
+    let report = done(&Scripted::new(|_, _, _| None)).unwrap();
+    let after = |change: &dyn Fn(&mut crate::Report)| {
+        let mut changed = report.clone();
+        change(&mut changed);
+        let checked = crate::resolve(&changed).unwrap();
+        checked.findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(after(&|_| {}), "", "the twin: the whole sentence stands there");
+    let part = |report: &mut crate::Report, whole: bool| {
+        let statement = &mut report.statements[0];
+        statement.text = "hold water back.".to_owned();
+        if !whole {
+            statement.citations[0].start += 5;
+        }
+    };
+    for whole in [true, false] {
+        let found = after(&|report| part(report, whole));
+        assert!(found.contains("does not stand word for word"), "{whole}: {found}");
+    }
+    let found = after(&|report| report.statements[0].support = 2);
+    assert!(found.contains("more independent sources than it cites"), "{found}");
+    let found = after(&|report| {
+        let one = report.statements[0].citations[0].clone();
+        report.statements[0].citations = vec![one; 101];
+    });
+    assert!(found.contains("more than 100 places"), "{found}");
+}
+
+#[test]
 fn a_made_up_sentence_never_reaches_a_report() {
     let made_up = |step, function: &str, _: &Value| {
         let mut answer = usual(step, function);

@@ -8,6 +8,7 @@ use ringfence_capability::{Digest, Grant, GrantSet, Limit, Profile, Request};
 use ringfence_interfaces::model::ModelBudget;
 use ringfence_interfaces::{AgentWorld, Level, Observer, Sink, Stdin};
 use ringfence_policy::Layer;
+use sha2::{Digest as _, Sha256};
 
 use crate::agents::Flow;
 use crate::{NativeOptions, OutsideServers, RunModels};
@@ -49,6 +50,25 @@ pub struct RunOptions {
     pub shared: bool,
     /// Hears what the plugin says; nobody by default.
     pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl RunOptions {
+    /// Returns a digest of the values it supplies: environment, configuration and secrets. A plugin that
+    /// is given others may answer otherwise.
+    pub fn values_digest(&self) -> Digest {
+        let mut all = Sha256::new();
+        let secrets = self.secrets.iter().map(|(name, secret)| (name, &secret.0));
+        for part in
+            [self.env.iter().collect::<Vec<_>>(), self.config.iter().collect(), secrets.collect()]
+        {
+            all.update((part.len() as u64).to_le_bytes());
+            for text in part.into_iter().flat_map(|(name, value)| [name, value]) {
+                all.update((text.len() as u64).to_le_bytes());
+                all.update(text);
+            }
+        }
+        Digest::from_bytes(all.finalize().into())
+    }
 }
 
 /// A secret's value. Nothing prints it.

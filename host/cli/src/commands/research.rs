@@ -66,6 +66,8 @@ struct Runs<'p> {
     cache: Option<research::Cache>,
     resume: Resume,
     page_age: Duration,
+    /// What the grants of the provider stand for: paths are granted from here, values by their names.
+    setting: String,
     printer: &'p Printer,
 }
 
@@ -77,6 +79,7 @@ impl<'p> Runs<'p> {
             cache: cache::open(global, printer)?,
             resume: if how.resume { Resume::Yes } else { Resume::No },
             page_age: Duration::from_hours(how.max_age.into()),
+            setting: steps::setting(how, global)?,
             printer,
         })
     }
@@ -108,7 +111,8 @@ impl<'p> Runs<'p> {
         let watch = Progress { printer: self.printer };
         let done = match &self.cache {
             Some(cache) => {
-                let cached = Cached::new(started, cache, self.resume, self.page_age);
+                let cached =
+                    Cached::new(started, cache, self.resume, self.page_age).under(&self.setting);
                 research::run(&cached, question, &self.options, &watch).await
             }
             None => research::run(started, question, &self.options, &watch).await,
@@ -120,7 +124,7 @@ impl<'p> Runs<'p> {
     /// Gives the provider what it learned in an earlier run.
     async fn restore(&self, started: &StartedSteps<'_>) {
         let Some(cache) = &self.cache else { return };
-        let key = research::memory_key(&started.used(StepKind::Provider));
+        let key = research::memory_key(&started.used(StepKind::Provider), &self.setting);
         match cache.find(&key) {
             Ok(Some(entry)) => started.restore(StepKind::Provider, &entry.body).await,
             Ok(None) => {}
@@ -134,7 +138,9 @@ impl<'p> Runs<'p> {
         let Some(body) = started.keep(StepKind::Provider).await else { return };
         let used = started.used(StepKind::Provider);
         let entry = research::CacheEntry { body, checked: cache.now() };
-        if let Err(error) = cache.keep(&research::memory_key(&used), &used.plugin, &entry) {
+        if let Err(error) =
+            cache.keep(&research::memory_key(&used, &self.setting), &used.plugin, &entry)
+        {
             tracing::warn!(%error, "what the provider learned is not kept");
         }
     }

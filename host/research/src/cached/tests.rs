@@ -114,6 +114,19 @@ fn a_page_is_used_until_it_is_too_old_and_then_asked_about() {
 }
 
 #[test]
+fn what_the_same_grants_stood_for_elsewhere_is_not_used() {
+    let (_dir, cache) = cache();
+    let steps = online();
+    let used = steps.used(StepKind::Provider);
+    for (setting, asks) in [("one", 1), ("two", 1), ("one", 0)] {
+        let cached = Cached::new(&steps, &cache, Resume::Yes, HOUR).under(setting);
+        call(&cached, StepKind::Provider, "retrieve", json!({ "url": "https://a.example/" }));
+        assert_eq!(steps.asked().len(), asks, "{setting}");
+    }
+    assert!(crate::memory_key(&used, "one") != crate::memory_key(&used, "two"));
+}
+
+#[test]
 fn a_page_that_another_plugin_wrote_is_not_used() {
     let (_dir, cache) = cache();
     let evil = Counted { digest: "sha256:evil", ..online() };

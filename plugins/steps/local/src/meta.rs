@@ -27,8 +27,8 @@ pub(crate) fn front(text: &str) -> (Meta, &str) {
     let none = || (Meta::default(), text);
     let text_after = text.strip_prefix("---\n").or_else(|| text.strip_prefix("---\r\n"));
     let Some(rest) = text_after else { return none() };
-    let end = rest.lines().try_fold(0, |at, line| {
-        if line.trim_end() == "---" { Err(at) } else { Ok(at + line.len() + 1) }
+    let end = rest.split_inclusive('\n').try_fold(0, |at, line| {
+        if line.trim_end() == "---" { Err(at) } else { Ok(at + line.len()) }
     });
     let Err(end) = end else { return none() };
     let Some(head) = rest.get(..end).filter(|head| head.len() <= MAX_FRONT_BYTES) else {
@@ -75,7 +75,9 @@ pub(crate) fn page(html: &str) -> (Option<String>, String) {
         rest = rest.get(close..).unwrap_or_default();
         for skipped in ["script", "style"] {
             if tag.starts_with(skipped) {
-                let end = rest.to_ascii_lowercase().find(&format!("</{skipped}"));
+                let close = format!("</{skipped}");
+                let mut windows = rest.as_bytes().windows(close.len());
+                let end = windows.position(|found| found.eq_ignore_ascii_case(close.as_bytes()));
                 rest = rest.get(end.unwrap_or(rest.len())..).unwrap_or_default();
             }
         }

@@ -98,6 +98,15 @@ fn searching(how: &ResearchHow, global: &Global) -> Result<RunOptions, CliError>
     Ok(options)
 }
 
+/// Returns what the grants of the provider stand for: the workspace they begin at, and the values that are
+/// supplied for their names.
+pub(super) fn setting(how: &ResearchHow, global: &Global) -> Result<String, CliError> {
+    let values = searching(how, global)?.values_digest();
+    let workspace = &global.workspace;
+    let real = std::fs::canonicalize(workspace).unwrap_or_else(|_| workspace.clone());
+    Ok(format!("{values} {}", real.display()))
+}
+
 /// Finds the provider: what `--provider` names among the steps, else as a path or an installed plugin.
 fn provider(host: &Host, how: &ResearchHow, global: &Global) -> Result<Plugin, CliError> {
     let Some(named) = &how.provider else {
