@@ -9,6 +9,8 @@ mod models;
 mod oci;
 mod research;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -48,11 +50,11 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  ringfence inspect plugins/tools/text-search          what it is and what it asks for
-  ringfence explain plugins/tools/web-fetch -p offline what it would get, and why not the rest
+  ringfence inspect plugins/tools/text-search           what it is and what it asks for
+  ringfence explain plugins/tools/web-fetch -p offline  what it would get, and why not the rest
   ringfence run plugins/tools/text-search --input '{\"pattern\":\"TODO\"}'
   ringfence run tool.wasm --dir ./data::/data:ro -- --verbose /data/in.csv
-  ringfence audit verify                               whether the log is whole
+  ringfence audit verify                                whether the log is whole
 
 Exit codes: 0 done, 1 the plugin failed, 2 usage or bad input, 3 refused, 4 limit reached, 70 internal.";
 
