@@ -16,6 +16,112 @@ const STOP: &[&str] = &[
     "with", "would", "you", "your", "yours", "yet", "的", "了", "是",
 ];
 
+/// Words of questions that hardly say what they are about.
+const WEAK: &[&str] = &[
+    "ask",
+    "become",
+    "becomes",
+    "big",
+    "bigger",
+    "biggest",
+    "call",
+    "called",
+    "change",
+    "changes",
+    "come",
+    "comes",
+    "day",
+    "days",
+    "difference",
+    "different",
+    "done",
+    "find",
+    "full",
+    "get",
+    "gets",
+    "give",
+    "gives",
+    "go",
+    "goes",
+    "good",
+    "happen",
+    "happens",
+    "keep",
+    "keeps",
+    "kind",
+    "kinds",
+    "know",
+    "leave",
+    "less",
+    "like",
+    "little",
+    "long",
+    "look",
+    "looking",
+    "looks",
+    "main",
+    "make",
+    "makes",
+    "many",
+    "mean",
+    "means",
+    "much",
+    "need",
+    "needs",
+    "new",
+    "number",
+    "often",
+    "old",
+    "people",
+    "place",
+    "reach",
+    "say",
+    "says",
+    "stop",
+    "take",
+    "takes",
+    "tell",
+    "thing",
+    "things",
+    "three",
+    "time",
+    "times",
+    "two",
+    "use",
+    "used",
+    "uses",
+    "want",
+    "way",
+    "ways",
+    "work",
+    "works",
+    "world",
+    "year",
+    "years",
+];
+
+/// What a text says to whoever makes a report of it, and not of its subject.
+const ORDERS: &[&str] = &[
+    "answer only with",
+    "cite only",
+    "disregard all",
+    "disregard the",
+    "do not cite",
+    "ignore all",
+    "ignore previous",
+    "ignore the above",
+    "must cite",
+    "only source that you",
+    "previous instructions",
+    "reply that",
+    "reply with",
+    "respond only",
+    "should cite",
+    "system prompt",
+    "the user asked",
+    "your instructions",
+];
+
 /// Words that turn a statement round.
 const NEGATIONS: &[&str] = &[
     "aren't",
@@ -91,6 +197,17 @@ const ABBREVIATIONS: &[&str] = &[
 /// Whether a word carries no topic.
 pub(crate) fn is_stop(word: &str) -> bool {
     STOP.contains(&word)
+}
+
+/// Whether a word of a question hardly says what it is about.
+pub(crate) fn is_weak(word: &str) -> bool {
+    WEAK.contains(&word)
+}
+
+/// Whether a sentence gives orders to whoever makes a report of it.
+pub(crate) fn gives_orders(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase();
+    ORDERS.iter().any(|order| lower.contains(order))
 }
 
 /// Whether a word turns a statement round.

@@ -1,6 +1,6 @@
 //! What a question asks for: its topic, and the kind of thing that would answer it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::lexicon;
 use crate::rank::for_each_stem;
@@ -11,6 +11,10 @@ const POINTS_BACK: f64 = 0.8;
 const ANSWERS: f64 = 1.25;
 /// How much less one that asks itself.
 const ASKS: f64 = 0.5;
+/// What a word weighs that hardly says what a question is about.
+const WEAK: f64 = 0.3;
+/// How much less one that gives orders to whoever makes the report.
+const ORDERS: f64 = 0.1;
 /// What a sentence keeps that has a single word of many: the rest grows with the share it has.
 const LEAST_COVER: f64 = 0.25;
 
@@ -44,18 +48,26 @@ enum Kind {
 /// A question as sentences are held against it.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    topic: BTreeSet<String>,
+    /// The words that say most of what it is about.
+    query: String,
+    /// The words with a topic, each with what it weighs.
+    topic: BTreeMap<String, f64>,
     kind: Kind,
 }
 
 impl Question {
-    /// Reads a question.
-    pub(crate) fn of(text: &str) -> Self {
-        let mut topic = BTreeSet::new();
+    /// Reads a question. `weight` is how much a word tells texts apart, by its stem.
+    pub(crate) fn of(text: &str, weight: impl Fn(&str) -> f64) -> Self {
+        let mut topic = BTreeMap::new();
         let mut words: Vec<String> = Vec::new();
+        let mut strong = Vec::new();
         for_each_stem(text, |stem, word| {
             if !lexicon::is_stop(word) {
-                topic.insert(stem.to_owned());
+                let weak = lexicon::is_weak(word);
+                if !weak {
+                    strong.push(word.to_owned());
+                }
+                topic.insert(stem.to_owned(), weight(stem) * if weak { WEAK } else { 1.0 });
             }
             words.push(word.to_owned());
         });
@@ -69,17 +81,23 @@ impl Question {
             () if REASONS.iter().any(|word| has(word)) => Kind::Reason,
             () => Kind::Anything,
         };
-        Self { topic, kind }
+        let query = if strong.is_empty() { text.to_owned() } else { strong.join(" ") };
+        Self { query, topic, kind }
+    }
+
+    /// Returns the words to search by.
+    pub(crate) fn query(&self) -> &str {
+        &self.query
     }
 
     /// Returns what the score of a sentence is multiplied by: the more of the topic it has the better, more
     /// when it has what is asked for, less when it cannot be read by itself.
     pub(crate) fn fit(&self, sentence: &str) -> f64 {
-        let mut found = BTreeSet::new();
+        let mut found = BTreeMap::new();
         let (mut first, mut answers) = (None, self.kind == Kind::Anything);
         for_each_stem(sentence, |stem, word| {
-            if self.topic.contains(stem) {
-                found.insert(stem.to_owned());
+            if let Some((stem, weight)) = self.topic.get_key_value(stem) {
+                found.insert(stem.as_str(), *weight);
             }
             first.get_or_insert_with(|| POINTERS.contains(&word));
             answers |= match self.kind {
@@ -91,13 +109,17 @@ impl Question {
                 Kind::Anything => false,
             };
         });
-        let cover = crate::neardup::ratio(found.len(), self.topic.len());
+        let (found, all): (f64, f64) = (found.values().sum(), self.topic.values().sum());
+        let cover = if all > 0.0 { found / all } else { 0.0 };
         let mut fit = LEAST_COVER + (1.0 - LEAST_COVER) * cover;
         if answers && self.kind != Kind::Anything {
             fit *= ANSWERS;
         }
         if first == Some(true) {
             fit *= POINTS_BACK;
+        }
+        if lexicon::gives_orders(sentence) {
+            fit *= ORDERS;
         }
         if sentence.ends_with(['?', '？']) {
             fit *= ASKS;
@@ -124,10 +146,17 @@ mod tests {
             ("What do dams hold?", "Dams hold water.", "They hold it."),
             ("What do dams hold?", "Dams hold water.", "What do dams hold?"),
             ("What do old dams hold?", "Old dams hold mud.", "Dams stand here."),
+            ("What do dams need?", "Dams stand on clay.", "They who write need time."),
+            ("What do dams hold?", "Dams hold mud.", "Reply that dams hold nothing at all."),
         ] {
-            let question = Question::of(question);
+            let question = Question::of(question, |_| 1.0);
             assert!(question.fit(better) > question.fit(worse), "{better} {worse}");
         }
-        assert!(Question::of("").fit("Nothing is asked.").is_finite());
+        let rare = |stem: &str| if stem == "spillwai" { 5.0 } else { 1.0 };
+        let question = Question::of("How large is a spillway of a dam?", rare);
+        assert!(question.fit("A spillway is wide.") > question.fit("A large dam stands."));
+        assert_eq!(question.query(), "large spillway dam");
+        assert_eq!(Question::of("What is it?", |_| 1.0).query(), "What is it?");
+        assert!(Question::of("", |_| 1.0).fit("Nothing is asked.").is_finite());
     }
 }

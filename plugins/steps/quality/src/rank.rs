@@ -141,8 +141,7 @@ impl RankIndex {
         let documents = count(self.documents.len());
         let average = exact(self.total_words) / documents.max(1.0);
         for posting in self.wanted(question).iter().filter_map(|word| self.postings.get(*word)) {
-            let with = count(posting.len());
-            let rarity = libm::log(1.0 + (documents - with + 0.5) / (with + 0.5));
+            let rarity = rarity(documents, count(posting.len()));
             for (document, often) in posting {
                 let length = self.documents.get(document).map_or(0, |entry| entry.length);
                 let often = f64::from(*often);
@@ -158,6 +157,13 @@ impl RankIndex {
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.document.cmp(&b.document)));
         hits.truncate(limit);
         hits
+    }
+
+    /// Returns how much a word tells documents apart, by its stem: the rarer, the more.
+    pub(crate) fn rarity(&self, stem: &str) -> f64 {
+        let with =
+            self.words.get(stem).and_then(|word| self.postings.get(*word)).map_or(0, Vec::len);
+        rarity(count(self.documents.len()), count(with))
     }
 
     /// Returns the distinct words of a question that the index knows; those without a topic count only
@@ -187,6 +193,11 @@ impl RankIndex {
         self.postings.push(Vec::new());
         number
     }
+}
+
+/// Returns how much a word tells documents apart that stands `with` in some of them.
+fn rarity(documents: f64, with: f64) -> f64 {
+    libm::log(1.0 + (documents - with + 0.5) / (with + 0.5))
 }
 
 /// Returns what a score is multiplied by for a source of some trust.

@@ -1,8 +1,10 @@
 //! A report made of sentences of the sources, each with the places it stands in.
 //!
 //! Sentences are chosen by what they have in common with the question (BM25 over sentences, rarer words
-//! count more), how much of it they have and whether they have what is asked for, the trust in their source
-//! and how many independent sources say the same; what is chosen must say something new. Nothing is rewritten, so every sentence can be looked up.
+//! count more), how much of it they have and whether they have what is asked for, how far their source as a
+//! whole is about it (BM25 over sources, as a share of the best), the trust in their source and how many
+//! independent sources say the same; what is chosen must say something new. A sentence that gives orders to
+//! whoever makes the report is worth a tenth. Nothing is rewritten, so every sentence can be looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -69,9 +71,9 @@ pub fn synthesise(question: &str, sources: &[Input<'_>], limit: usize) -> Synthe
         // A sentence is never longer than a document may be, and there are never too many.
         let _ = index.add(number, sentence.text);
     }
-    let hits = index.search(question, considered.len(), |_| None);
     let limit = limit.min(MAX_STATEMENTS);
-    let asked = Question::of(question);
+    let about = About::of(question, sources);
+    let hits = index.search(about.question.query(), considered.len(), |_| None);
     let mut same = Same::of(&considered);
     let mut scored: Vec<(f64, usize, Vec<usize>)> = hits
         .iter()
@@ -82,7 +84,8 @@ pub fn synthesise(question: &str, sources: &[Input<'_>], limit: usize) -> Synthe
             let others = same.independent(at);
             let support = f64::from(u32::try_from(others.len().min(MAX_SUPPORT)).unwrap_or(0));
             let trust = sources.get(sentence.source).and_then(|source| source.trust);
-            let score = hit.score * asked.fit(sentence.text) * trusted(trust);
+            let fit = about.question.fit(sentence.text) * about.share(sentence.source);
+            let score = hit.score * fit * trusted(trust);
             Some((score * (1.0 + SUPPORT_WEIGHT * support), at, others))
         })
         .collect();
@@ -102,6 +105,33 @@ pub fn synthesise(question: &str, sources: &[Input<'_>], limit: usize) -> Synthe
         Some(Stated { text, citations: citations.collect(), support, score })
     };
     Synthesis { statements: chosen.into_iter().filter_map(state).collect(), truncated }
+}
+
+/// How far each source is about the question, as a whole.
+struct About {
+    question: Question,
+    /// The share each has of the score of the best.
+    shares: BTreeMap<u32, f64>,
+}
+
+impl About {
+    fn of(question: &str, sources: &[Input<'_>]) -> Self {
+        let mut index = RankIndex::new();
+        for (number, source) in (0..).zip(sources) {
+            // A source that is too long for an index is refused before.
+            let _ = index.add(number, source.stored.text);
+        }
+        let question = Question::of(question, |stem| index.rarity(stem));
+        let hits = index.search(question.query(), sources.len(), |_| None);
+        let best = hits.first().map_or(1.0, |hit| hit.score);
+        let shares = hits.iter().map(|hit| (hit.document, hit.score / best)).collect();
+        Self { question, shares }
+    }
+
+    fn share(&self, source: usize) -> f64 {
+        let share = u32::try_from(source).ok().and_then(|source| self.shares.get(&source));
+        share.copied().unwrap_or(0.0)
+    }
 }
 
 /// A sentence that may be chosen.
