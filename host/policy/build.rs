@@ -40,6 +40,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
     }
     writeln!(tables, "];")?;
+    let text = read("interpreters")?;
+    writeln!(tables, "pub(crate) static INTERPRETERS: &[WrittenProgram] = &[")?;
+    for entry in entries(&text, "program")? {
+        let table = table(&entry)?;
+        let names = words(table, "names").ok_or("a program has no `names`")?;
+        let harmless = match words(table, "harmless") {
+            Some(options) => format!("Some(&{options:?})"),
+            None => "None".to_owned(),
+        };
+        let reason = needed(table, "reason")?;
+        writeln!(
+            tables,
+            "    WrittenProgram {{ names: &{names:?}, harmless: {harmless}, reason: {reason:?} }},"
+        )?;
+    }
+    writeln!(tables, "];")?;
     let out = std::env::var_os("OUT_DIR").ok_or("Cargo names no output directory")?;
     Ok(std::fs::write(PathBuf::from(out).join("built_in.rs"), tables)?)
 }

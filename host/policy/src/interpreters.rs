@@ -7,14 +7,15 @@
 
 use crate::PolicyError;
 use crate::parse::{self, Entry};
-use ringfence_capability::{ArgvPattern, text};
+use crate::tables::{self, WrittenProgram};
+use ringfence_capability::{ArgvPattern, ParseError, text};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
-const FILE: &str = "policies/interpreters.toml";
-const TEXT: &str = include_str!("../../../policies/interpreters.toml");
-
-static BUILT_IN: LazyLock<Interpreters> =
-    LazyLock::new(|| Interpreters::parse(FILE, TEXT).unwrap_or(Interpreters { programs: None }));
+static BUILT_IN: LazyLock<Interpreters> = LazyLock::new(|| {
+    let programs = tables::INTERPRETERS.iter().map(Program::of).collect::<Result<_, _>>();
+    Interpreters { programs: programs.ok() }
+});
 
 /// The programs that run whatever they are given, each with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +27,20 @@ pub struct Interpreters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
     /// Names in lower case; one may end in `*`.
-    names: Vec<String>,
+    names: Vec<Cow<'static, str>>,
     /// The options that run nothing; without them no command of the program is harmless.
     harmless: Option<ArgvPattern>,
-    reason: String,
+    reason: Cow<'static, str>,
+}
+
+impl Program {
+    fn of(written: &WrittenProgram) -> Result<Self, ParseError> {
+        Ok(Self {
+            names: written.names.iter().copied().map(Cow::Borrowed).collect(),
+            harmless: written.harmless.map(pattern).transpose()?,
+            reason: Cow::Borrowed(written.reason),
+        })
+    }
 }
 
 impl Interpreters {
@@ -47,12 +58,14 @@ impl Interpreters {
         let mut programs: Vec<Program> = Vec::new();
         for entry in parse::entries(file, text, "program")? {
             let program = read(&entry)?;
-            let known = |name: &&String| {
+            let known = |name: &&Cow<'static, str>| {
                 let earlier = programs.iter().flat_map(|program| &program.names);
                 earlier.filter(|earlier| earlier == name).count() > 0
             };
             if let Some(twice) = program.names.iter().find(known) {
-                return Err(entry.useless(twice.clone(), "the name is listed already".to_owned()));
+                return Err(
+                    entry.useless(twice.to_string(), "the name is listed already".to_owned())
+                );
             }
             programs.push(program);
         }
@@ -70,15 +83,13 @@ impl Interpreters {
             let harmless = program.harmless.as_ref();
             named && harmless.is_none_or(|known| pattern.takes_options_beyond(known))
         };
-        programs.iter().find(reached).map(|program| program.reason.as_str())
+        programs.iter().find(reached).map(|program| &*program.reason)
     }
 
     /// Returns every name with the reason it is listed.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let programs = self.programs.iter().flatten();
-        programs.flat_map(|program| {
-            program.names.iter().map(|name| (name.as_str(), program.reason.as_str()))
-        })
+        programs.flat_map(|program| program.names.iter().map(|name| (&**name, &*program.reason)))
     }
 }
 
@@ -100,8 +111,8 @@ fn read(entry: &Entry<'_>) -> Result<Program, PolicyError> {
         Some(options) => Some(harmless(entry, &options)?),
         None => None,
     };
-    let names = names.into_iter().map(str::to_owned).collect();
-    Ok(Program { names, harmless, reason: entry.reason()? })
+    let names = names.into_iter().map(|name| Cow::Owned(name.to_owned())).collect();
+    Ok(Program { names, harmless, reason: Cow::Owned(entry.reason()?) })
 }
 
 fn harmless(entry: &Entry<'_>, options: &[&str]) -> Result<ArgvPattern, PolicyError> {
@@ -111,8 +122,13 @@ fn harmless(entry: &Entry<'_>, options: &[&str]) -> Result<ArgvPattern, PolicyEr
         let why = "it is an option such as `-n`, or the beginning of one and `*`";
         return Err(entry.bad_value("harmless", option, why));
     }
+    pattern(options).map_err(|source| entry.bad("harmless", source))
+}
+
+/// Returns the pattern of a program with no options but these.
+fn pattern(options: &[&str]) -> Result<ArgvPattern, ParseError> {
     let words: Vec<&str> = ["program"].into_iter().chain(options.iter().copied()).collect();
-    ArgvPattern::parse(&words).map_err(|source| entry.bad("harmless", source))
+    ArgvPattern::parse(&words)
 }
 
 #[cfg(test)]
@@ -126,7 +142,8 @@ mod tests {
 
     #[test]
     fn the_built_in_list_is_readable_and_has_what_it_must() {
-        let list = Interpreters::parse(FILE, TEXT).unwrap_or_else(|error| panic!("{error:?}"));
+        let text = include_str!("../../../policies/interpreters.toml");
+        let list = Interpreters::parse("f", text).unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(&list, Interpreters::built_in());
         for must in "sh bash dash zsh fish ksh busybox env xargs awk gawk sed perl python python3 \
                      python3.12 node deno bun ruby php php8.3 lua lua5.4 tclsh make git ssh tar less \

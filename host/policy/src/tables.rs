@@ -30,6 +30,14 @@ pub(crate) struct WrittenName {
     reason: &'static str,
 }
 
+/// Programs that run whatever they are given, as their file has them.
+pub(crate) struct WrittenProgram {
+    pub(crate) names: &'static [&'static str],
+    /// Nothing where no use is harmless.
+    pub(crate) harmless: Option<&'static [&'static str]>,
+    pub(crate) reason: &'static str,
+}
+
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// Returns the rules of one profile.

@@ -125,6 +125,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let untrusted =
         |why: &str| StoreError::Untrusted { path: path.to_owned(), why: why.to_owned() };
+    // One look at the file for all of it, and one lock.
+    let connection = connection.unchecked_transaction()?;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number("application_id")? != APPLICATION {
         return Err(untrusted("it was not written by ringfence"));
@@ -149,7 +151,8 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     if sound != "ok" {
         return Err(untrusted(&ringfence_capability::text::brief(&sound, 200)));
     }
-    Ok(())
+    drop(statement);
+    Ok(connection.finish()?)
 }
 
 /// Tells damage and waiting in vain from other failures: these have a fix the person can apply.
