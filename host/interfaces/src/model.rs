@@ -225,6 +225,11 @@ impl Models {
         Self(Arc::new(shared.collect()))
     }
 
+    /// Tells whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the model of this name.
     pub fn find(&self, name: &str) -> Option<&Arc<Model>> {
         self.0.get(name)

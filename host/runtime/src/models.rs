@@ -3,6 +3,7 @@
 //! A workspace says nothing about models: whoever wrote it would choose where the key is sent.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ enum FieldName {
 /// [`ModelsError`], which names what is wrong.
 pub fn read_models(file: &str, text: &str) -> Result<BTreeMap<String, ModelEntry>, ModelsError> {
     let fail = |why: String| ModelsError { file: file.to_owned(), why };
-    let document: Document = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
+    let document: Document = toml::from_str(text).map_err(|error| fail(unread(text, &error)))?;
     if document.model.len() > MODELS {
         return Err(fail(format!("it names more than {MODELS} models")));
     }
@@ -138,6 +139,23 @@ pub fn read_models(file: &str, text: &str) -> Result<BTreeMap<String, ModelEntry
         entries.insert(name, entry);
     }
     Ok(entries)
+}
+
+/// Says where a file cannot be read and what should stand there, and nothing of what does: that may be a
+/// key.
+fn unread(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    if text.parse::<toml::Table>().is_err() {
+        return format!("line {line} is not TOML");
+    }
+    // What is expected comes last, and from the types here; what was found stands before it.
+    let message = error.message();
+    match message.rsplit_once("expected ") {
+        Some((_, expected)) => format!("line {line}: expected {expected}"),
+        None if message.starts_with("missing field `") => format!("line {line}: {message}"),
+        None => format!("line {line} has a value that cannot stand there"),
+    }
 }
 
 fn entry(section: &Section, file: &str) -> Result<ModelEntry, String> {
@@ -190,14 +208,19 @@ fn entry(section: &Section, file: &str) -> Result<ModelEntry, String> {
         },
         ..usual
     };
-    let key = section.key.as_deref().map(key_source).transpose()?;
+    let key = section.key.as_deref().map(|key| key_source(key, file)).transpose()?;
     Ok(ModelEntry { config, key, file: file.to_owned() })
 }
 
-fn key_source(text: &str) -> Result<KeySource, String> {
+/// Returns where a key is; a path that is not absolute counts from the directory of the models file, never
+/// from where the command was started.
+fn key_source(text: &str, file: &str) -> Result<KeySource, String> {
     match text.split_once(':') {
         Some(("env", name)) if !name.is_empty() => Ok(KeySource::Env(name.to_owned())),
-        Some(("file", path)) if !path.is_empty() => Ok(KeySource::File(path.to_owned())),
+        Some(("file", path)) if !path.is_empty() => {
+            let dir = Path::new(file).parent().unwrap_or(Path::new(""));
+            Ok(KeySource::File(dir.join(path).to_string_lossy().into_owned()))
+        }
         // What was written may be the key itself: it is not repeated.
         _ => Err("`key` is `env:NAME` or `file:PATH`, never the key itself".to_owned()),
     }
@@ -294,6 +317,9 @@ impl RunModels {
         match (self.ready.find(name.as_str()), self.unready.get(name.as_str())) {
             (Some(_), _) => None,
             (None, Some(why)) => Some(why.clone()),
+            (None, None) if self.ready.is_empty() && self.unready.is_empty() => {
+                Some("no models are configured; `ringfence models --help` shows how".to_owned())
+            }
             (None, None) => Some("no models file names it".to_owned()),
         }
     }

@@ -60,8 +60,11 @@ fn test(name: &str, global: &Global, printer: &Printer) -> Result<u8, CliError> 
     let entries = models::entries()?;
     if !entries.contains_key(name) {
         let known: Vec<_> = entries.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join("`, `") };
-        return Err(CliError::Usage(format!("there is no model `{name}`; there is `{known}`")));
+        let known = match known.as_slice() {
+            [] => "no models are configured; `ringfence models --help` shows how".to_owned(),
+            known => format!("there is `{}`", known.join("`, `")),
+        };
+        return Err(CliError::Usage(format!("there is no model `{name}`; {known}")));
     }
     let ready: RunModels = models::ready(&entries);
     if let Some(why) = ready.why_not(name) {

@@ -179,7 +179,7 @@ pub(super) fn event(answer: &mut Answer, data: &str) -> Result<(), Malformed> {
             answer.finish = finish(reason).or(answer.finish);
             usage(answer, value.get("usage"));
         }
-        Some("message_stop") => answer.ended = true,
+        Some("message_stop") => (answer.ended, answer.over) = (true, true),
         Some("error") => answer.failed = true,
         Some(_) => {}
         None => return Err(Malformed("the kind of an event")),

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ringfence_capability::Kind;
@@ -12,7 +13,9 @@ use super::retry::{self, Failed};
 use super::sse::Events;
 use super::transport::{Head, Lost};
 use super::wire::{self, Answer, Malformed};
-use super::{Api, Model, ModelCtx, ModelEvent, Models, anthropic, openai};
+use super::{
+    Api, Model, ModelBudget, ModelCtx, ModelEvent, Models, OwnBudget, Spent, anthropic, openai,
+};
 use crate::Effect;
 use crate::agent::wit::model::{Error, Event, Request, Response, Role, ToolChoice, Usage};
 use crate::agent::wit::types::Part;
@@ -45,13 +48,11 @@ impl ModelCtx {
         wire::check(request)?;
         let most = model.config.most_output_tokens;
         let wanted = request.max_output_tokens.map_or(most, |asked| asked.min(most)).max(1);
-        let taken = self.budget.take(wanted).map_err(|_| Error::Budget)?;
-        let done = match model.body(request, taken) {
-            Ok(body) => self.call("chat", &request.model, model.chat(&body, self.end())).await,
-            Err(error) => Err(error),
-        };
-        self.budget.settle(taken, spent(&done, taken));
-        done.map(|done| done.value)
+        let paid = Paid::take(&*self.budget, wanted).map_err(|_| Error::Budget)?;
+        let work = model.chat(request, &paid, self.end());
+        let done = self.call("chat", &request.model, work).await;
+        paid.settle(&done);
+        done.map(|done| done.value).map_err(|failed| failed.error)
     }
 
     /// Returns a vector for each text.
@@ -73,9 +74,9 @@ impl ModelCtx {
             return Ok(Vec::new());
         }
         // Vectors are not written in tokens: the call alone is counted.
-        self.budget.take(0).map_err(|_| Error::Budget)?;
-        let done = self.call("embed", name, model.embed(texts, self.end())).await;
-        done.map(|done| done.value)
+        let paid = Paid::take(&*self.budget, 0).map_err(|_| Error::Budget)?;
+        let done = self.call("embed", name, model.embed(texts, &paid, self.end())).await;
+        done.map(|done| done.value).map_err(|failed| failed.error)
     }
 
     fn end(&self) -> Instant {
@@ -87,22 +88,23 @@ impl ModelCtx {
         &self,
         operation: &str,
         name: &str,
-        work: impl Future<Output = Result<Done<T>, Error>>,
-    ) -> Result<Done<T>, Error> {
+        work: impl Future<Output = Result<Done<T>, Failed>>,
+    ) -> Result<Done<T>, Failed> {
         let effect = Effect::done(Kind::Model, operation, name);
-        let unrecorded = |_| Error::Denied("the call could not be recorded".to_owned());
+        let unrecorded =
+            |_| Failed::lasting(Error::Denied("the call could not be recorded".to_owned()));
         self.effects.record(effect).map_err(unrecorded)?;
         self.budget.event(&ModelEvent::Asked { model: name });
         let done = tokio::select! {
             biased;
-            () = self.budget.cancelled() => Err(Error::Cancelled),
+            () = self.budget.cancelled() => Err(Failed::lasting(Error::Cancelled).after_writing()),
             done = work => done,
         };
         let used = match &done {
             Ok(done) => done.usage,
             Err(_) => Usage { input_tokens: 0, output_tokens: 0 },
         };
-        let error = done.as_ref().err().map(said);
+        let error = done.as_ref().err().map(|failed| said(&failed.error));
         let note = match &error {
             None => format!("{} tokens read, {} written", used.input_tokens, used.output_tokens),
             Some(error) => format!("no answer: {error}"),
@@ -116,13 +118,39 @@ impl ModelCtx {
     }
 }
 
-/// Returns how many tokens a call spent: what it used, or all it was given where that is not known.
-fn spent(done: &Result<Done<Response>, Error>, taken: u32) -> u64 {
-    match done {
-        Ok(done) => done.usage.output_tokens,
-        // It may have written until it was stopped.
-        Err(Error::Cancelled | Error::Timeout) => u64::from(taken),
-        Err(_) => 0,
+/// What a call was given of a budget, for the try that goes on.
+struct Paid<'b> {
+    budget: &'b dyn ModelBudget,
+    wanted: u32,
+    taken: AtomicU32,
+}
+
+impl<'b> Paid<'b> {
+    /// Takes one call and at most `wanted` tokens.
+    fn take(budget: &'b dyn ModelBudget, wanted: u32) -> Result<Self, Spent> {
+        let taken = AtomicU32::new(budget.take(wanted)?);
+        Ok(Self { budget, wanted, taken })
+    }
+
+    fn tokens(&self) -> u32 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Leaves spent what the try before was given, and takes another call and as much again for the next.
+    fn take_again(&self) -> Result<(), Spent> {
+        self.taken.store(self.budget.take(self.wanted)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Settles the last try: what it used, or all it was given where that cannot be known.
+    fn settle(&self, done: &Result<Done<Response>, Failed>) {
+        let taken = self.tokens();
+        let used = match done {
+            Ok(done) => done.usage.output_tokens,
+            Err(failed) if failed.wrote => u64::from(taken),
+            Err(_) => 0,
+        };
+        self.budget.settle(taken, used);
     }
 }
 
@@ -179,8 +207,10 @@ impl Models {
             max_output_tokens: None,
             temperature: None,
         };
-        let body = model.body(&request, most_tokens).map_err(|error| said(&error))?;
-        let done = model.chat(&body, Instant::now() + time).await.map_err(|error| said(&error))?;
+        let own = OwnBudget::new(u32::MAX, u64::MAX, time);
+        let paid = Paid::take(&own, most_tokens).map_err(|_| said(&Error::Budget))?;
+        let done = model.chat(&request, &paid, Instant::now() + time).await;
+        let done = done.map_err(|failed| said(&failed.error))?;
         let text = done.value.parts.into_iter().filter_map(|part| match part {
             Part::Text(text) => Some(text),
             _ => None,
@@ -198,32 +228,44 @@ impl Model {
         }
     }
 
-    async fn chat(&self, body: &Value, end: Instant) -> Result<Done<Response>, Error> {
+    async fn chat(
+        &self,
+        request: &Request,
+        paid: &Paid<'_>,
+        end: Instant,
+    ) -> Result<Done<Response>, Failed> {
         let path = match self.config.api {
             Api::OpenAi => "/chat/completions",
             Api::Anthropic => "/messages",
         };
-        let size = body.to_string().len();
-        if size > REQUEST_BYTES {
-            return Err(Error::ContextTooLong);
-        }
-        let answer = self.tried(end, || async {
-            let head = self.answered(path, body, end).await?;
+        let answer = self.tried(paid, end, || async {
+            let body = self.body(request, paid.tokens()).map_err(Failed::lasting)?;
+            let size = body.to_string().len();
+            if size > REQUEST_BYTES {
+                return Err(Failed::lasting(Error::ContextTooLong));
+            }
+            let head = self.answered(path, &body, end).await?;
             let answer = if head.is_stream() {
                 self.streamed(head).await?
             } else {
                 self.whole(&head.json(ANSWER_BYTES).await?)?
             };
-            Ok(answer)
+            Ok((answer, size))
         });
-        let response = answer.await?.response(size).map_err(|bad| malformed(bad).error)?;
-        self.holds_no_key(&response)?;
+        let (answer, size) = answer.await?;
+        let response = answer.response(size).map_err(malformed)?;
+        self.holds_no_key(&response).map_err(|error| Failed::lasting(error).after_writing())?;
         Ok(Done { usage: response.usage, value: response })
     }
 
-    async fn embed(&self, texts: &[String], end: Instant) -> Result<Done<Vec<Vec<f32>>>, Error> {
+    async fn embed(
+        &self,
+        texts: &[String],
+        paid: &Paid<'_>,
+        end: Instant,
+    ) -> Result<Done<Vec<Vec<f32>>>, Failed> {
         let body = openai::embed(&self.config.model, texts);
-        let vectors = self.tried(end, || async {
+        let vectors = self.tried(paid, end, || async {
             let head = self.answered("/embeddings", &body, end).await?;
             let value = head.json(VECTOR_BYTES).await?;
             openai::vectors(&value, texts.len()).map_err(malformed)
@@ -232,12 +274,13 @@ impl Model {
         Ok(Done { value, usage: Usage { input_tokens, output_tokens: 0 } })
     }
 
-    /// Runs `once` until it succeeds, or trying again is of no use.
+    /// Runs `once` until it succeeds, or trying again is of no use or cannot be paid.
     async fn tried<T, F: Future<Output = Result<T, Failed>>>(
         &self,
+        paid: &Paid<'_>,
         end: Instant,
         once: impl Fn() -> F,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Failed> {
         let mut failed = 0;
         loop {
             let failure = match once().await {
@@ -248,8 +291,11 @@ impl Model {
             let left = end.saturating_duration_since(Instant::now());
             let (most, first) = (self.config.retries, self.config.first_wait);
             let wait = retry::wait(&failure, failed, most, first, spread(), left);
-            let Some(wait) = wait else { return Err(failure.error) };
+            let Some(wait) = wait else { return Err(failure) };
             tokio::time::sleep(wait).await;
+            if failure.wrote && paid.take_again().is_err() {
+                return Err(failure);
+            }
         }
     }
 
@@ -286,18 +332,16 @@ impl Model {
             }
             for data in events.feed(&piece).map_err(no_event)? {
                 take(&mut answer, &data).map_err(malformed)?;
-            }
-            if answer.failed {
-                return Err(Lost::Cut.into());
+                // A server may keep the connection open after its last word.
+                if answer.over || answer.failed {
+                    return finished(answer);
+                }
             }
         }
         if let Some(data) = events.end().map_err(no_event)? {
             take(&mut answer, &data).map_err(malformed)?;
         }
-        if answer.failed || !answer.ended {
-            return Err(Lost::Cut.into());
-        }
-        Ok(answer)
+        finished(answer)
     }
 
     /// Refuses an answer with the key in it: a server that echoes what it was sent must not hand the
@@ -315,6 +359,11 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Returns an answer that is whole.
+fn finished(answer: Answer) -> Result<Answer, Failed> {
+    if answer.failed || !answer.ended { Err(Lost::Cut.into()) } else { Ok(answer) }
 }
 
 fn malformed(bad: Malformed) -> Failed {

@@ -125,11 +125,16 @@ fn take(answer: &mut Answer, message: &Value) -> Result<(), Malformed> {
     };
     for (place, call) in calls.iter().enumerate() {
         let function = call.get("function").ok_or(Malformed("a tool call"))?;
-        let one = answer.use_at(count(call.get("index")).unwrap_or(place as u64))?;
-        if let Some(id) = text(call.get("id"), "the id of a tool call")? {
+        let id = text(call.get("id"), "the id of a tool call")?.filter(|id| !id.is_empty());
+        let one = answer.use_of(count(call.get("index")).unwrap_or(place as u64), id)?;
+        if let Some(id) = id {
             id.clone_into(&mut one.id);
         }
-        one.name.push_str(text(function.get("name"), "the name of a tool")?.unwrap_or(""));
+        let name = text(function.get("name"), "the name of a tool")?.unwrap_or("");
+        // Some servers say the whole name again with every piece of the arguments.
+        if one.name != name {
+            one.name.push_str(name);
+        }
         one.arguments.push_str(&arguments(function.get("arguments"))?);
     }
     Ok(())
@@ -158,7 +163,7 @@ pub(super) fn whole(value: &Value) -> Result<Answer, Malformed> {
 /// Takes in one event of a streamed answer.
 pub(super) fn event(answer: &mut Answer, data: &str) -> Result<(), Malformed> {
     if data == "[DONE]" {
-        answer.ended = true;
+        (answer.ended, answer.over) = (true, true);
         return Ok(());
     }
     let value: Value = serde_json::from_str(data).map_err(|_| Malformed("an event"))?;

@@ -21,19 +21,28 @@ pub(super) struct Failed {
     pub(super) passing: bool,
     /// How long the server wants to be left alone.
     pub(super) after: Option<Duration>,
+    /// Whether the model may have written: what it was given for that stays spent.
+    pub(super) wrote: bool,
 }
 
 impl Failed {
     /// Returns a failure that comes again however often it is tried.
     pub(super) fn lasting(error: Error) -> Self {
-        Self { error, passing: false, after: None }
+        Self { error, passing: false, after: None, wrote: false }
+    }
+
+    /// Returns the same, after which the model may have written.
+    pub(super) fn after_writing(self) -> Self {
+        Self { wrote: true, ..self }
     }
 }
 
 impl From<Lost> for Failed {
     fn from(lost: Lost) -> Self {
+        let late = Self { error: Error::Timeout, passing: true, after: None, wrote: false };
         let words = match lost {
-            Lost::Late => return Self { error: Error::Timeout, passing: true, after: None },
+            Lost::NoConnection => return late,
+            Lost::Late => return late.after_writing(),
             Lost::Unreachable(what) => format!("it cannot be reached: {what}"),
             Lost::Cut => "it stopped in the middle of its answer".to_owned(),
             Lost::TooLarge => "its answer is larger than is taken".to_owned(),
@@ -42,7 +51,8 @@ impl From<Lost> for Failed {
             }
         };
         let passing = matches!(lost, Lost::Unreachable(_) | Lost::Cut);
-        Self { error: Error::Provider(words), passing, after: None }
+        let wrote = !matches!(lost, Lost::Unreachable(_));
+        Self { error: Error::Provider(words), passing, after: None, wrote }
     }
 }
 
@@ -57,7 +67,7 @@ pub(super) fn of_status(
     let after = retry_after(headers, now);
     if status == StatusCode::TOO_MANY_REQUESTS {
         let told = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-        return Failed { error: Error::RateLimited(told), passing: true, after };
+        return Failed { error: Error::RateLimited(told), passing: true, after, wrote: false };
     }
     if matches!(status.as_u16(), 400 | 413 | 422) && says_too_long(status, body) {
         return Failed::lasting(Error::ContextTooLong);
@@ -71,8 +81,10 @@ pub(super) fn of_status(
         _ => "it failed",
     };
     let passing = matches!(code, 408 | 409 | 425 | 500 | 502 | 503 | 504 | 529);
+    // The words of somebody in between: the model may have been at it all the while.
+    let wrote = matches!(code, 408 | 502 | 504 | 524);
     let error = Error::Provider(format!("{what} ({code})"));
-    Failed { error, passing, after }
+    Failed { error, passing, after, wrote }
 }
 
 /// Tells whether an error says that the conversation is too long: each server says it in its own way.
@@ -222,7 +234,7 @@ mod tests {
     fn waits_double_within_bounds_and_never_past_the_time_left() {
         let first = Duration::from_millis(500);
         let hour = Duration::from_hours(1);
-        let passing = Failed { error: Error::Timeout, passing: true, after: None };
+        let passing = Failed { error: Error::Timeout, passing: true, after: None, wrote: true };
         let waits: Vec<_> = (1..=5)
             .map(|failed| wait(&passing, failed, 4, first, 1.0, hour).map(|wait| wait.as_millis()))
             .collect();

@@ -14,7 +14,9 @@ use crate::{EffectSink, NotRecorded};
 
 const KEY: &str = "sk-hunter2";
 
+mod lost;
 mod server;
+mod streams;
 use server::{Reply, Server, events, json_reply, said};
 
 #[derive(Default)]

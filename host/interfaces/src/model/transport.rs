@@ -32,6 +32,8 @@ pub(super) enum Lost {
     Unreachable(&'static str),
     /// It stopped in the middle.
     Cut,
+    /// It could not be reached in time: nothing was asked.
+    NoConnection,
     /// It took too long.
     Late,
     /// It sent more than is taken.
@@ -64,11 +66,11 @@ impl Model {
     pub(super) async fn send(&self, path: &str, body: &Value, end: Instant) -> Result<Head, Lost> {
         let request = self.request(path, body)?;
         let connect = end.min(Instant::now() + self.config.timeouts.connect);
-        let stream = timeout_at(connect, self.dial()).await.map_err(|_| Lost::Late)??;
+        let stream = timeout_at(connect, self.dial()).await.map_err(|_| Lost::NoConnection)??;
         let head = end.min(Instant::now() + self.config.timeouts.first_byte);
         let (response, driver) = if self.encrypted {
             let secured = self.config.roots.connect(&self.host, stream);
-            let secured = timeout_at(connect, secured).await.map_err(|_| Lost::Late)?;
+            let secured = timeout_at(connect, secured).await.map_err(|_| Lost::NoConnection)?;
             let stream = secured.map_err(|_| Lost::Unreachable("its certificate or TLS"))?;
             converse(stream, request, head).await?
         } else {

@@ -15,8 +15,10 @@ pub(super) struct Answer {
     pub(super) finish: Option<Finish>,
     pub(super) input_tokens: Option<u64>,
     pub(super) output_tokens: Option<u64>,
-    /// Whether the server said that this is all.
+    /// Whether the server said that this is all of what the model wrote; counts may follow.
     pub(super) ended: bool,
+    /// Whether the server said that nothing follows.
+    pub(super) over: bool,
     /// Whether the server broke off with an error of its own.
     pub(super) failed: bool,
 }
@@ -40,7 +42,20 @@ const MOST_USES: usize = 128;
 impl Answer {
     /// Returns the tool use at this place of the answer, which may have begun already.
     pub(super) fn use_at(&mut self, index: u64) -> Result<&mut Partial, Malformed> {
-        let place = match self.uses.iter().position(|one| one.index == index) {
+        self.use_of(index, None)
+    }
+
+    /// Returns the tool use at this place and of this id. Some servers give every use of an answer the
+    /// same place: another id is another use.
+    pub(super) fn use_of(
+        &mut self,
+        index: u64,
+        id: Option<&str>,
+    ) -> Result<&mut Partial, Malformed> {
+        let same = |one: &Partial| {
+            one.index == index && id.is_none_or(|id| one.id.is_empty() || one.id == id)
+        };
+        let place = match self.uses.iter().rposition(same) {
             Some(place) => place,
             None if self.uses.len() == MOST_USES => return Err(Malformed("tool calls")),
             None => {

@@ -13,6 +13,8 @@ pub(super) enum Reply {
     Whole(u16, &'static str, String),
     /// Answers with this head and body as they are, then closes.
     Raw(String),
+    /// Does the same, and keeps the connection until the other side has gone.
+    Open(String),
     /// Says nothing until the other side has gone.
     Silence,
 }
@@ -75,18 +77,22 @@ async fn serve(mut stream: TcpStream, reply: Reply, seen: Arc<Mutex<Vec<String>>
         }
     }
     seen.lock().unwrap().push(String::from_utf8(request).unwrap());
+    let stays = matches!(reply, Reply::Open(_));
     let answer = match reply {
         Reply::Silence => {
             let _ = stream.read(&mut piece).await;
             return;
         }
-        Reply::Raw(text) => text,
+        Reply::Raw(text) | Reply::Open(text) => text,
         Reply::Whole(status, head, body) => format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{head}connection: close\r\n\r\n{body}",
             body.len()
         ),
     };
     let _ = stream.write_all(answer.as_bytes()).await;
+    if stays {
+        let _ = stream.read(&mut piece).await;
+    }
 }
 
 pub(super) fn json_reply(body: &Value) -> Reply {
