@@ -19,6 +19,7 @@ fn main() -> io::Result<()> {
     let paths: Vec<String> = PACKAGES.iter().map(literal).collect();
     let source = fs::read_to_string(Path::new(&root).join("src/plugin.rs.in"))?;
     let source = source.replace("\"@WIT@\"", &paths.join(", "));
+    let source = source.replace("\"@AGENT@\"", &literal(&"agent"));
     fs::write(Path::new(&var("OUT_DIR")?).join("plugin.rs"), source)
 }
 

@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 use crate::{process, reference, setup, skips, tidy};
 
 /// Workspaces apart from the host's, whose tests run natively.
-const GUEST_WORKSPACES: [&str; 3] = ["plugins", "sdk", "sdk/templates/rust"];
+const GUEST_WORKSPACES: [&str; 4] = ["plugins", "sdk", "sdk/templates/rust", "sdk/templates/agent"];
 
 /// How long each fuzz-smoke test may look for a crash.
 const FUZZ_SECONDS: &str = "10";
@@ -98,7 +98,7 @@ fn run_tests(stages: &mut Stages, workspace: &Workspace) {
 }
 
 fn format(workspace: &Workspace) -> Result<(), Failure> {
-    for dir in [".", "plugins", "sdk", "sdk/templates/rust", "tests/guests"] {
+    for dir in [&["."][..], &GUEST_WORKSPACES, &["tests/guests"]].concat() {
         process::run(&mut process::cargo(workspace, dir, &["fmt", "--all", "--check"]))?;
     }
     Ok(())

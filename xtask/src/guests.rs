@@ -83,6 +83,10 @@ fn build_embedder(workspace: &Workspace) -> Result<(), Failure> {
 /// Writes the component of a plugin with its doc comments beside the build, and returns the copy
 /// that puts that one in place.
 fn describe(workspace: &Workspace, copy: Copy) -> Result<Copy, Failure> {
+    // An agent exports what all agents do, and has no WIT of its own.
+    if !copy.to.with_file_name("wit").is_dir() {
+        return Ok(copy);
+    }
     let name = copy.from.file_name().map_or_else(|| "plugin.wasm".into(), PathBuf::from);
     let dir = workspace.guest_target().join("described");
     std::fs::create_dir_all(&dir).map_err(|source| Failure::io("create", &dir, &source))?;

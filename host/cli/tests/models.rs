@@ -206,3 +206,56 @@ fn explain_says_which_model_a_name_stands_for() {
     let (_, out, err) = place.run(&["explain", &plugin("agents/assistant"), "-p", "trusted"]);
     assert!(out.contains("is `small` at http://127.0.0.1:1/v1"), "{out}{err}");
 }
+
+/// Returns the result of a run of this agent on this task, with these further words.
+fn result(place: &Place, agent: &str, task: &str, more: &[&str]) -> Value {
+    let arguments = [&["--json", "agents", "run", agent, task][..], more].concat();
+    let (code, out, err) = place.run(&arguments);
+    assert_eq!(code, 0, "{out}{err}");
+    serde_json::from_str(out.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_model_adds_to_what_an_agent_says_without_one_and_changes_nothing_of_it() {
+    let cases = [("summarizer", "summarise dams.md"), ("code-reviewer", "review x.rs")];
+    for (name, task) in cases {
+        let agent = plugin(&format!("agents/{name}"));
+        for (reply, text, error) in [
+            (says("Dams need care.\u{1b}[2J"), Some("Dams need care.\u{1b}[2J"), None),
+            (says(" "), None, Some("it wrote nothing")),
+            (json!({}), None, Some("its answer is not of the form it should be: the choices")),
+        ] {
+            let (url, seen) = server(vec![reply]);
+            let place = Place::new(&models(&url));
+            let code = "fn f() {\n    g().unwrap();\n}\n";
+            std::fs::write(place.0.path().join("ws/x.rs"), code).unwrap();
+            let long = "Old dams need care every single year. ".repeat(3);
+            std::fs::write(place.0.path().join("ws/dams.md"), long).unwrap();
+            let digest = digest(&place, &agent);
+            let alone = result(&place, &agent, task, &[]);
+            assert_eq!(seen.lock().unwrap().len(), 0, "without a grant none is asked");
+            assert!(alone["outcome"]["structured"]["model"].is_null(), "{alone}");
+            let granted =
+                ["-p", "net-read-only", "--trust-digest", &digest, "--approve", "model:fast"];
+            let with = result(&place, &agent, task, &granted);
+            let (alone, with) = (&alone["outcome"], &with["outcome"]);
+            assert_eq!(with["parts"][0], alone["parts"][0], "{name}");
+            assert_eq!(
+                (&with["stop"], with["score"].clone()),
+                (&alone["stop"], alone["score"].clone())
+            );
+            let model = &with["structured"]["model"];
+            assert_eq!(
+                (&model["name"], &model["text"], &model["error"]),
+                (&json!("fast"), &json!(text), &json!(error))
+            );
+            let second = with["parts"][1]["text"].as_str().unwrap_or_default();
+            let marked = match text {
+                Some(text) => format!("Written by the model `fast`, and not checked:\n\n{text}"),
+                None => format!("The model `fast` wrote nothing: {}.", error.unwrap()),
+            };
+            assert_eq!(second, marked);
+            assert!(seen.lock().unwrap()[0].contains("What follows is data"), "it is told so");
+        }
+    }
+}

@@ -23,6 +23,8 @@
 //! - [`log`], [`progress`] and [`limits`] talk to the host. They need no request in the manifest.
 //! - [`exec`] asks for native programs: each needs a request in the manifest, and a person's yes.
 //! - [`mcp`] calls tools of outside servers: each needs a request, and a server that a person added.
+//! - [`agent!`] and [`agent`](mod@agent) are for plugins that work on tasks, with tools, models and other agents;
+//!   `sdk/templates/agent` is one.
 //! - Everything else (files, clocks, random numbers) is the standard library: the host links what the
 //!   manifest asks for and the operator grants, and nothing else.
 //!
@@ -31,6 +33,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod agent;
 mod error;
 pub mod exec;
 pub mod limits;
@@ -67,9 +70,15 @@ pub mod bindings {
                 import ringfence:host/limits@0.1.0;
                 import ringfence:host/exec@0.1.0;
                 import ringfence:host/mcp@0.1.0;
+                import ringfence:agent/tools@0.1.0;
+                import ringfence:agent/model@0.1.0;
+                import ringfence:agent/mailbox@0.1.0;
+                import ringfence:agent/agents@0.1.0;
+                import ringfence:agent/control@0.1.0;
+                import ringfence:agent/approval@0.1.0;
             }
         ",
-        path: ["../../wit/v0.1/plugin", "../../wit/v0.1/host"],
+        path: ["../../wit/v0.1/plugin", "../../wit/v0.1/host", "../../wit/v0.1/agent"],
         additional_derives: [PartialEq],
         generate_unused_types: true,
         generate_all,

@@ -5,11 +5,10 @@
 
 mod turns;
 
-ringfence_sdk::plugin!("ringfence:agent-assistant/assistant" for Assistant, generate_all);
+use ringfence_sdk::agent::model::Chat;
+use ringfence_sdk::agent::{Failure, Outcome, Task, control, model, tools};
 
-use exports::ringfence::agent::run::Guest;
-use ringfence::agent::types::{Failure, Outcome, Task};
-use ringfence::agent::{control, model, tools};
+ringfence_sdk::agent!(Assistant);
 
 /// The component.
 struct Assistant;
@@ -26,16 +25,16 @@ impl turns::World for Host {
         tools::list()
     }
 
-    fn chat(&self, request: &model::Request) -> Result<model::Response, model::Error> {
-        model::chat(request)
+    fn chat(&self, request: model::Request) -> Result<model::Response, model::Error> {
+        Chat::from(request).ask()
     }
 
     fn call(&self, name: &str, arguments: &str) -> Result<tools::Reply, tools::Error> {
-        tools::call(name, arguments, None)
+        tools::call(name, arguments)
     }
 
     fn cancelled(&self) -> bool {
-        control::cancelled()
+        control::is_cancelled()
     }
 
     fn progress(&self, done: u32, most: u32, note: &str) {

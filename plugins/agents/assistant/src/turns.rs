@@ -1,13 +1,12 @@
 //! The loop: the model is asked, the tools it wants are called, and it is asked again, until it answers
 //! or something is used up. Every way out has a name.
 
-use serde_json::{Value, json};
-
-use crate::ringfence::agent::model::{
+use ringfence_sdk::agent::model::{
     self, Event, Finish, Offer, Request, Response, Role, ToolChoice, ToolOutcome, ToolUse,
 };
-use crate::ringfence::agent::tools::{self, Reply, Tool};
-use crate::ringfence::agent::types::{Artifact, Failure, Outcome, Part, Stop, Task};
+use ringfence_sdk::agent::tools::{self, Reply, Tool};
+use ringfence_sdk::agent::{Failure, Outcome, Part, Stop, Task};
+use serde_json::{Value, json};
 
 /// How often the model is asked at most, unless the task says otherwise.
 const STEPS: u32 = 16;
@@ -26,7 +25,7 @@ const SYSTEM: &str = "You work on one task. Call the tools you are offered to fi
 pub(crate) trait World {
     fn models(&self) -> Vec<String>;
     fn tools(&self) -> Vec<Tool>;
-    fn chat(&self, request: &Request) -> Result<Response, model::Error>;
+    fn chat(&self, request: Request) -> Result<Response, model::Error>;
     fn call(&self, name: &str, arguments: &str) -> Result<Reply, tools::Error>;
     fn cancelled(&self) -> bool;
     fn progress(&self, done: u32, most: u32, note: &str);
@@ -119,10 +118,10 @@ fn think(
             return Ok(Stopped::Cancelled);
         }
         world.progress(work.steps, most, "asks the model");
-        let answered = world.chat(&request(model, &tools, work));
+        let answered = world.chat(request(model, &tools, work));
         let response = match answered {
             Ok(response) => response,
-            Err(error) => return ended(&error),
+            Err(error) => return ended(error),
         };
         work.steps += 1;
         work.input_tokens += response.usage.input_tokens;
@@ -199,7 +198,7 @@ fn called(
             let mark = if reply.untrusted { "(holds text from the network)\n" } else { "" };
             (format!("{mark}{}", cut(&texts(&reply.content))), reply.is_error)
         }
-        Err(error) => (why(&error), true),
+        Err(error) => (error.words(), true),
     };
     work.calls.push(json!({ "tool": name, "error": is_error.then(|| text.clone()) }));
     ((text, is_error), end)
@@ -248,15 +247,13 @@ fn request(model: &str, tools: &[Tool], work: &Work) -> Request {
 }
 
 /// Returns how the loop ends after the model gave no answer.
-fn ended(error: &model::Error) -> Result<Stopped, Failure> {
+fn ended(error: model::Error) -> Result<Stopped, Failure> {
     match error {
         model::Error::Budget => Ok(Stopped::Budget),
         model::Error::Timeout => Ok(Stopped::Timeout),
         model::Error::Cancelled => Ok(Stopped::Cancelled),
         model::Error::ContextTooLong => Ok(Stopped::Length),
-        model::Error::Denied(why) => Err(Failure::Denied(why.clone())),
-        model::Error::RateLimited(_) => Err(Failure::Model("its server wants fewer calls".into())),
-        model::Error::Provider(why) => Err(Failure::Model(why.clone())),
+        error => Err(error.into()),
     }
 }
 
@@ -271,18 +268,10 @@ fn outcome(work: Work, stopped: Stopped) -> Outcome {
         "input-tokens": work.input_tokens, "output-tokens": work.output_tokens,
     });
     let lines = work.transcript.iter().map(|turn| format!("{turn}\n"));
-    let transcript = Artifact {
-        name: "transcript.jsonl".to_owned(),
-        mime_type: "application/jsonl".to_owned(),
-        data: lines.collect::<String>().into_bytes(),
-    };
-    Outcome {
-        parts: vec![Part::Text(work.answer)],
-        structured: Some(structured.to_string()),
-        score: None,
-        artifacts: vec![transcript],
-        stop,
-    }
+    let transcript = lines.collect::<String>();
+    let outcome = Outcome::text(work.answer).with_structured(structured.to_string());
+    let outcome = outcome.with_artifact("transcript.jsonl", "application/jsonl", transcript);
+    Outcome { stop, ..outcome }
 }
 
 fn say(work: &mut Work, role: Role, text: String) {
@@ -310,20 +299,6 @@ fn cut(text: &str) -> String {
     }
     let kept = &text[..text.floor_char_boundary(REPLY_BYTES)];
     format!("{kept}\n(cut: {} more bytes)", text.len() - kept.len())
-}
-
-/// Says why a tool gave no answer, so that the model can act on it.
-fn why(error: &tools::Error) -> String {
-    match error {
-        tools::Error::NotFound => "there is no such tool".to_owned(),
-        tools::Error::Denied(why) => format!("denied: {why}"),
-        tools::Error::InvalidArguments(why) => format!("the arguments do not fit: {why}"),
-        tools::Error::Timeout => "it took too long".to_owned(),
-        tools::Error::Cancelled => "the run ends".to_owned(),
-        tools::Error::TooLarge(most) => format!("its answer is larger than {most} bytes"),
-        tools::Error::Budget => "no calls of tools are left".to_owned(),
-        tools::Error::Failed(why) => format!("it failed: {why}"),
-    }
 }
 
 #[cfg(test)]

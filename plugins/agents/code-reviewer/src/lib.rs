@@ -5,13 +5,18 @@
 mod review;
 mod rules;
 
+use ringfence_sdk::agent::{Failure, Outcome, Part, Task, control, model};
 use serde_json::{Value, json};
 
-ringfence_sdk::plugin!("ringfence:agent-code-reviewer/code-reviewer" for CodeReviewer, generate_all);
+ringfence_sdk::agent!(CodeReviewer);
 
-use exports::ringfence::agent::run::Guest;
-use ringfence::agent::control;
-use ringfence::agent::types::{Failure, Outcome, Part, Stop, Task};
+/// What a model is told to do, where one was granted.
+const ORDER: &str = "These are findings of rules in a code review. Say in at most 100 words of plain prose which \
+    matter most and what to look at first. Name files and lines. Invent no findings.";
+/// The most a model writes.
+const MODEL_TOKENS: u32 = 500;
+/// The most bytes of the findings that a model is given.
+const MODEL_BYTES: usize = 32 * 1024;
 
 /// The component.
 struct CodeReviewer;
@@ -35,19 +40,27 @@ impl Guest for CodeReviewer {
                 "rule": one.finding.rule, "says": one.finding.says,
             })
         });
-        let whole = done.more == 0 && !done.cut && !control::cancelled();
-        Ok(Outcome {
-            parts: vec![Part::Text(text.join("\n"))],
-            structured: Some(
-                json!({
-                    "findings": findings.collect::<Vec<_>>(), "files": done.files,
-                    "left-out": done.more, "all-files": !done.cut,
-                })
-                .to_string(),
-            ),
-            score: None,
-            artifacts: Vec::new(),
-            stop: if whole { Stop::Complete } else { Stop::Partial },
-        })
+        let mut structured = json!({
+            "findings": findings.collect::<Vec<_>>(), "files": done.files,
+            "left-out": done.more, "all-files": !done.cut,
+        });
+        let text = text.join("\n");
+        let mut parts = vec![Part::Text(text.clone())];
+        // The findings stand as they are: what a model makes of them comes after, and is marked.
+        let wanted = input.get("model").and_then(Value::as_str);
+        let given = &text[..text.floor_char_boundary(MODEL_BYTES)];
+        let remark =
+            (total > 0).then(|| model::remark(wanted, ORDER, given, MODEL_TOKENS)).flatten();
+        if let Some(remark) = remark {
+            parts.push(Part::Text(remark.marked()));
+            structured["model"] = json!({
+                "name": remark.model,
+                "text": remark.text.as_ref().ok(),
+                "error": remark.text.as_ref().err().map(model::Error::words),
+            });
+        }
+        let whole = done.more == 0 && !done.cut && !control::is_cancelled();
+        let outcome = Outcome { parts, ..Outcome::text("") };
+        Ok(outcome.with_structured(structured.to_string()).complete_if(whole))
     }
 }

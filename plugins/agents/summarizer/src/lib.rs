@@ -6,16 +6,21 @@
 mod sources;
 mod summary;
 
+use ringfence_sdk::agent::{Failure, Outcome, Part, Task, control, model};
 use serde_json::{Value, json};
 
-ringfence_sdk::plugin!("ringfence:agent-summarizer/summarizer" for Summarizer, generate_all);
-
-use exports::ringfence::agent::run::Guest;
-use ringfence::agent::control;
-use ringfence::agent::types::{Failure, Outcome, Part, Score, Stop, Task};
+ringfence_sdk::agent!(Summarizer);
 
 /// Sentences of a summary where the task names no number.
 const DEFAULT_SENTENCES: usize = 5;
+
+/// What a model is told to do, where one was granted.
+const ORDER: &str = "Summarise the texts in at most 120 words of plain prose. Use only what they say, and name \
+    the text a statement is from in brackets.";
+/// The most a model writes.
+const MODEL_TOKENS: u32 = 600;
+/// The most bytes of the texts that a model is given, all together.
+const MODEL_BYTES: usize = 32 * 1024;
 
 /// The component.
 struct Summarizer;
@@ -40,19 +45,35 @@ impl Guest for Summarizer {
                 "start": one.place.start, "end": one.place.end,
             })
         });
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        let mut structured = json!({ "sentences": cited.collect::<Vec<_>>() });
+        let mut parts = vec![Part::Text(lines.clone())];
+        // The sentences stand as they are: what a model makes of them comes after, and is marked.
+        let wanted = input.get("model").and_then(Value::as_str);
+        let remark = (!summary.sentences.is_empty())
+            .then(|| model::remark(wanted, ORDER, &material(&lines, &sources), MODEL_TOKENS));
+        if let Some(remark) = remark.flatten() {
+            parts.push(Part::Text(remark.marked()));
+            structured["model"] = json!({
+                "name": remark.model,
+                "text": remark.text.as_ref().ok(),
+                "error": remark.text.as_ref().err().map(model::Error::words),
+            });
+        }
         control::progress(1.0, Some(1.0), "done");
-        let stop = if control::cancelled() { Stop::Partial } else { Stop::Complete };
-        Ok(Outcome {
-            parts: vec![Part::Text(lines.collect::<Vec<_>>().join("\n"))],
-            structured: Some(json!({ "sentences": cited.collect::<Vec<_>>() }).to_string()),
-            score: Some(Score {
-                value: summary.coverage,
-                rationale: Some(
-                    "share of the frequent words of the texts that it holds".to_owned(),
-                ),
-            }),
-            artifacts: Vec::new(),
-            stop,
-        })
+        let outcome = Outcome { parts, ..Outcome::text("") };
+        let outcome = outcome.with_structured(structured.to_string());
+        let why = "share of the frequent words of the texts that it holds";
+        Ok(outcome.with_score(summary.coverage, why).complete_if(!control::is_cancelled()))
     }
+}
+
+/// Returns what a model is given: the sentences with their places, then the beginning of each text.
+fn material(lines: &str, sources: &[sources::Source]) -> String {
+    let each = MODEL_BYTES / sources.len().max(1);
+    let text = |one: &sources::Source| {
+        format!("# {}\n\n{}", one.name, &one.text[..one.text.floor_char_boundary(each)])
+    };
+    let texts = sources.iter().map(text).collect::<Vec<_>>().join("\n\n");
+    format!("Sentences that say most:\n{lines}\n\n{texts}")
 }

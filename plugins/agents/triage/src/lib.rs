@@ -4,14 +4,11 @@
 
 mod split;
 
+use ringfence_sdk::agent::children::{Group, SpawnError, Spec, Strategy};
+use ringfence_sdk::agent::{Failure, Outcome, Part, Stop, Task, control};
 use serde_json::{Value, json};
 
-ringfence_sdk::plugin!("ringfence:agent-triage/triage" for Triage, generate_all);
-
-use exports::ringfence::agent::run::Guest;
-use ringfence::agent::agents::{self, Group, OnFailure, SpawnError, Spec, Strategy};
-use ringfence::agent::control;
-use ringfence::agent::types::{Failure, Outcome, Part, Stop, Task};
+ringfence_sdk::agent!(Triage);
 
 /// How many parts are worked on at once.
 const AT_ONCE: u32 = 8;
@@ -23,23 +20,14 @@ impl Guest for Triage {
     fn run(task: Task) -> Result<Outcome, Failure> {
         let input: Value = serde_json::from_str(&task.input).unwrap_or(Value::Null);
         let pieces = split::split(&task.goal, &input).map_err(Failure::InvalidTask)?;
-        let spec = |(number, piece): (usize, &split::Piece)| Spec {
-            agent: piece.agent.clone(),
-            label: format!("{}-{}", number + 1, piece.agent),
-            goal: piece.goal.clone(),
-            input: piece.input.to_string(),
-            budget: None,
+        let spec = |(number, piece): (usize, &split::Piece)| {
+            let label = format!("{}-{}", number + 1, piece.agent);
+            let spec = Spec::new(piece.agent.as_str(), piece.goal.as_str()).label(label);
+            spec.input(piece.input.to_string())
         };
-        let group = Group {
-            specs: pieces.iter().enumerate().map(spec).collect(),
-            strategy: Strategy::Concatenate,
-            min_success_ratio: 0.0,
-            score_threshold: None,
-            on_failure: OnFailure::Tolerate,
-            max_parallel: AT_ONCE,
-            timeout_ms: control::remaining_ms(),
-        };
-        let done = agents::run_group(&group).map_err(|error| refused(&error))?;
+        let specs = pieces.iter().enumerate().map(spec).collect();
+        let group = Group::new(specs, Strategy::Concatenate).at_once(AT_ONCE);
+        let done = group.timeout(control::remaining()).run().map_err(refused)?;
         let mut failed = 0;
         let (mut parts, mut each) = (Vec::new(), Vec::new());
         for ((label, result), piece) in done.each.into_iter().zip(&pieces) {
@@ -54,7 +42,7 @@ impl Guest for Triage {
                 }
                 Err(failure) => {
                     failed += 1;
-                    let why = told(&failure);
+                    let why = failure.words();
                     parts.push(Part::Text(format!("{head}\n\nNot done: {why}")));
                     each.push(json!({ "label": label, "goal": piece.goal, "failure": why }));
                 }
@@ -70,28 +58,12 @@ impl Guest for Triage {
     }
 }
 
-fn refused(error: &SpawnError) -> Failure {
+fn refused(error: SpawnError) -> Failure {
     match error {
-        SpawnError::Denied(why) => Failure::Denied(why.clone()),
-        SpawnError::NotFound => Failure::InvalidTask(
-            "a part needs an agent that is not in this run; add it with `--with`".to_owned(),
-        ),
-        SpawnError::Limit(what) => Failure::Other(what.clone()),
-        SpawnError::Full => Failure::Other("too many agents wait already".to_owned()),
-        SpawnError::Invalid(why) => Failure::InvalidTask(why.clone()),
-    }
-}
-
-fn told(failure: &Failure) -> String {
-    match failure {
-        Failure::Cancelled(why) => format!("cancelled: {why}"),
-        Failure::Timeout => "its time was used up".to_owned(),
-        Failure::Budget(what) => format!("its budget was used up: {what}"),
-        Failure::Denied(why) => format!("denied: {why}"),
-        Failure::InvalidTask(why)
-        | Failure::Tool(why)
-        | Failure::Model(why)
-        | Failure::Trapped(why)
-        | Failure::Other(why) => why.clone(),
+        SpawnError::NotFound => {
+            Failure::invalid("a part needs an agent that is not in this run; add it with `--with`")
+        }
+        SpawnError::Invalid(why) => Failure::InvalidTask(why),
+        error => error.into(),
     }
 }

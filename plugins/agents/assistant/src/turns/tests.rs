@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::ringfence::agent::model::Usage;
-use crate::ringfence::agent::tools::Rail;
-use crate::ringfence::agent::types::Budget;
+use ringfence_sdk::agent::Budget;
+use ringfence_sdk::agent::model::Usage;
+use ringfence_sdk::agent::tools::Rail;
 
 /// A host that answers one thing after the other.
 struct Fake {
@@ -32,7 +32,7 @@ impl World for Fake {
         }]
     }
 
-    fn chat(&self, request: &Request) -> Result<Response, model::Error> {
+    fn chat(&self, request: Request) -> Result<Response, model::Error> {
         self.seen.borrow_mut().push(request.events.clone());
         let mut answers = self.answers.borrow_mut();
         // The last one again and again.
