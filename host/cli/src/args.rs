@@ -28,8 +28,8 @@ pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 pub(crate) use models::{ModelsArgs, ModelsCommand};
 
 pub(crate) use mcp::{
-    Add, CallTool, Change, ClientKind, Mcp, McpCommand, McpConfig, McpServe, OutsideCommand, Which,
-    Whom,
+    Add, CallTool, Change, ClientKind, Mcp, McpCommand, McpConfig, McpServe, OutsideCommand,
+    ServeApprover, Which, Whom,
 };
 #[cfg(feature = "oci")]
 pub(crate) use oci::{Pull, Push, Registry};

@@ -8,6 +8,9 @@
     reason = "tests run the built command on real files"
 )]
 
+#[cfg(target_os = "linux")]
+#[path = "cli/approved.rs"]
+mod approved;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/ends.rs"]

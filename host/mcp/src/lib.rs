@@ -30,7 +30,7 @@ pub use error::{CallError, McpError};
 pub use joined::Joined;
 pub use names::{MAX_NAME, tool_names};
 pub use registry::{
-    Answer, Answers, Asks, Call, Changes, Given, Listener, Outcome, Part, PromptAnswer, PromptCall,
-    PromptOutcome, Question, Quiet, Registry, Severity, Speaker,
+    Answer, Answers, Asks, Call, Changes, Given, Listener, MAX_CONFIRM, Outcome, Part, Person,
+    PromptAnswer, PromptCall, PromptOutcome, Question, Quiet, Registry, Severity, Speaker,
 };
 pub use server::{Server, ServerOptions};

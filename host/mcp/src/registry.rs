@@ -1,6 +1,6 @@
 //! The edge between the protocol and whoever has tools.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use futures::FutureExt as _;
@@ -71,6 +71,21 @@ pub struct Call {
     pub listener: Arc<dyn Listener>,
     /// When whoever called stops waiting.
     pub deadline: Instant,
+    /// Puts questions of the host to the person at the client, where that can be asked.
+    pub person: Option<Arc<dyn Person>>,
+}
+
+/// The longest question a person at a client is asked, in bytes: what a form can show.
+pub const MAX_CONFIRM: usize = 48 * 1024;
+
+/// The person at the client of a call, for questions of the host: whether something may be done.
+///
+/// # Security
+/// Never handed to a tool: what a tool asks is an [`Outcome::Asks`], in which the host names who asks.
+pub trait Person: Send + Sync + 'static {
+    /// Puts a question of at most [`MAX_CONFIRM`] bytes that is answered with yes or no. The answer is heard once; an end without one is a
+    /// no, and so is everything but the one word for yes.
+    fn confirm(&self, message: String) -> mpsc::Receiver<bool>;
 }
 
 /// One request for a prompt.

@@ -12,6 +12,7 @@ pub mod http;
 mod lines;
 mod listen;
 mod pages;
+mod person;
 mod seal;
 mod talk;
 
@@ -94,13 +95,23 @@ pub(crate) struct Shared {
     options: ServerOptions,
     places: Semaphore,
     seal: Seal,
+    /// Calls that wait for a person away from their client.
+    parked: Arc<person::Parked>,
 }
 
 impl Server {
     /// Returns a server for `registry`.
     pub fn new(registry: Arc<dyn Registry>, options: ServerOptions) -> Self {
         let places = Semaphore::new(options.concurrency.max(1));
-        Self { shared: Arc::new(Shared { registry, options, places, seal: Seal::new() }) }
+        Self {
+            shared: Arc::new(Shared {
+                registry,
+                options,
+                places,
+                seal: Seal::new(),
+                parked: Arc::default(),
+            }),
+        }
     }
 
     /// Talks to one client over two streams of lines until it goes away or `end` is ready.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use ringfence_approval::Approver;
 use ringfence_capability::{Digest, Grant, GrantSet, Limit, Profile, Request};
 use ringfence_interfaces::model::ModelBudget;
 use ringfence_interfaces::{AgentWorld, Level, Observer, Sink, Stdin};
@@ -105,6 +106,8 @@ pub struct Stdio {
     pub(crate) flow: Option<Arc<Flow>>,
     /// What it may spend on models together with others; without it, a run has its own.
     pub(crate) budget: Option<Arc<dyn ModelBudget>>,
+    /// The person at the other end of this run, who may be asked in place of the one of the options.
+    pub(crate) person: Option<Arc<dyn Approver>>,
 }
 
 impl Stdio {
@@ -123,6 +126,7 @@ impl Stdio {
             world: None,
             flow: None,
             budget: None,
+            person: None,
         }
     }
 
@@ -140,6 +144,13 @@ impl Stdio {
     /// Returns the same, for a run that spends what `budget` has on models.
     pub(crate) fn spending(self, budget: Arc<dyn ModelBudget>) -> Self {
         Self { budget: Some(budget), ..self }
+    }
+
+    /// Returns the same, for a run at whose other end `person` can be asked about native programs, where
+    /// [`NativeOptions::at_client`](crate::NativeOptions::at_client) lets them.
+    #[must_use]
+    pub fn with_person(self, person: Arc<dyn Approver>) -> Self {
+        Self { person: Some(person), ..self }
     }
 
     /// Returns the same, for a run that `observer` hears in place of that of the options.

@@ -210,6 +210,8 @@ impl Prepared {
             ..HttpConfig::new(rules, Arc::clone(meter), Arc::clone(effects))
         });
         let fs = FsRoots::from_grants(&self.grants, |scope| self.places.open_scope(scope))?;
+        let person = stdio.person;
+        let programs = self.programs.as_ref().map(|all| all.of_run(log.run(), meter, person));
         // Without a state directory no `kv` grant gets this far, so the path is never used.
         let database = self.places.state().map(|state| state.join("kv.sqlite")).unwrap_or_default();
         Ok(Setup {
@@ -221,7 +223,7 @@ impl Prepared {
             effects: Arc::clone(effects),
             http,
             kv: KvCtx::new(&self.grants, database, Arc::clone(meter), Arc::clone(effects)),
-            programs: self.programs.as_ref().map(|all| all.of_run(log.run(), meter)),
+            programs: programs,
             outside: self.outside.as_ref().map(|(servers, ceiling)| servers.under(*ceiling)),
             args: args.to_vec(),
             env: self.env.clone(),

@@ -4,6 +4,7 @@
 //! `ringfence:mcp` it can answer with more than a value, ask, or be a prompt. What a tool can do to the world is computed from what the plugin was granted: its author's word can only make it
 //! worse. Nothing in here grants, approves or widens anything.
 
+mod person;
 mod plugin;
 mod prompts;
 mod rich;
@@ -27,6 +28,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{CallResult, Prepared, Stdio};
+use person::ClientApprover;
 pub use plugin::OfferedPlugin;
 use prompts::PromptTarget;
 use shape::Shape;
@@ -104,7 +106,10 @@ impl Toolbox {
     async fn run(&self, call: Call) -> Result<Outcome, CallError> {
         let target = self.offer().targets.get(&call.tool).cloned();
         let target = target.ok_or_else(|| CallError::UnknownTool { tool: call.tool.clone() })?;
-        let stdio = Stdio::captured().heard_by(Arc::new(Hearing(call.listener)));
+        let mut stdio = Stdio::captured().heard_by(Arc::new(Hearing(call.listener)));
+        if let Some(person) = call.person {
+            stdio = stdio.with_person(Arc::new(ClientApprover(person)));
+        }
         let mut input = call.input;
         if let (Some(param), Some(answers)) = (&target.answers, &call.answers) {
             input[param] = rich::answers(answers);

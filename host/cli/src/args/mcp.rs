@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 pub(crate) use config::{ClientKind, McpConfig};
 pub(crate) use outside::{Add, CallTool, Change, OutsideCommand, Which};
-pub(crate) use serve::{McpServe, Whom};
+pub(crate) use serve::{McpServe, ServeApprover, Whom};
 
 /// Offer plugins to clients of the Model Context Protocol, and hold outside servers
 #[derive(Debug, ClapArgs)]

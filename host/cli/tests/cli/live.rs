@@ -16,13 +16,18 @@ pub(crate) struct Live {
 
 impl Live {
     /// Starts the server and begins in revision 2025-11-25.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::able(command, &json!({}))
+    }
+
+    /// The same for a client that can do this.
+    pub(crate) fn able(mut command: Command, capabilities: &Value) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let (to, from) = (child.stdin.take(), child.stdout.take().unwrap());
         let mut live = Self { child, to, from: BufReader::new(from), heard: VecDeque::new() };
         live.send(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-            "protocolVersion": "2025-11-25", "capabilities": {},
+            "protocolVersion": "2025-11-25", "capabilities": capabilities,
             "clientInfo": { "name": "t", "version": "0" },
         } }));
         let begun = live.answer(0);
@@ -48,6 +53,14 @@ impl Live {
     /// Waits for the answer to a request; what comes before it is kept.
     pub(crate) fn answer(&mut self, id: u64) -> Value {
         self.wait(|message| message["id"] == id && message.get("method").is_none())
+    }
+
+    /// Answers the next question of the server with this, and returns the question.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn reply(&mut self, result: &Value) -> Value {
+        let question = self.told("elicitation/create");
+        self.send(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }));
+        question
     }
 
     /// Waits for a notification.

@@ -5,11 +5,11 @@
 //! asks, in words of the host.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ringfence_capability::text;
 use serde_json::{Map, Value, json};
 
+use super::person::{PATIENCE, has_forms};
 use super::talk::{Out, Talk, View};
 use super::{MayAsk, Shared, convert};
 use crate::message::{RpcError, code};
@@ -21,8 +21,6 @@ pub(super) const MAX_ROUNDS: u32 = 10;
 const MAX_QUESTIONS: usize = 16;
 /// The most characters of a question.
 const MAX_MESSAGE: usize = 2_000;
-/// How long a client may take for one answer.
-const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Returns the questions this client can be asked, as they are sent.
 ///
@@ -47,7 +45,10 @@ pub(super) fn askable(
             Question::Model { .. } => (may.model, "model", "sampling"),
             Question::Roots => (may.roots, "roots", "roots"),
         };
-        let can = view.capabilities.get(capability).is_some_and(Value::is_object);
+        let can = match question {
+            Question::Person { .. } => has_forms(view),
+            _ => view.capabilities.get(capability).is_some_and(Value::is_object),
+        };
         match (may, can, optional) {
             (true, true, _) => {}
             (_, _, true) => continue,

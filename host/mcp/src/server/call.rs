@@ -3,14 +3,31 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
 use super::asks::{self, MAX_ROUNDS};
 use super::listen::Ear;
+use super::person::{AtClient, Confirm, Running};
 use super::talk::{Out, Talk, View};
 use super::{Shared, convert};
 use crate::message::{RpcError, code};
 use crate::{Answers, Call, CallError, Catalog, Outcome, PromptCall, PromptOutcome, Tool};
+
+/// Where a call stands when a request for it comes in.
+enum Begun {
+    /// It begins, with what was answered to the questions before.
+    Now(Option<Answers>),
+    /// It goes on.
+    Before(Running),
+}
+
+/// Why a call was heard no further.
+enum Heard {
+    Ended(Result<Outcome, CallError>),
+    Asked(Confirm),
+}
 
 impl Shared {
     /// `tools/call`.
@@ -33,8 +50,11 @@ impl Shared {
         if let Err(error) = tool.check_input(&input) {
             return Ok(convert::failure(&error, most));
         }
-        let answers = self.answers(&tool.name, &input, &params)?;
-        let run = self.rounds(talk, out, view, tool, &input, answers);
+        let begun = match self.unpark(&tool.name, &input, &params)? {
+            Some(running) => Begun::Before(running),
+            None => Begun::Now(self.answers(&tool.name, &input, &params)?),
+        };
+        let run = self.rounds(talk, out, view, tool, &input, begun);
         let done = tokio::time::timeout(self.options.call_time, run).await;
         match done.unwrap_or(Err(CallError::TimedOut { after: self.options.call_time })) {
             Ok(sent) => Ok(sent),
@@ -54,33 +74,26 @@ impl Shared {
         view: &View,
         tool: &Tool,
         input: &Value,
-        mut answers: Option<Answers>,
+        mut begun: Begun,
     ) -> Result<Value, CallError> {
         let deadline = Instant::now() + self.options.call_time;
         for _ in 0..MAX_ROUNDS {
-            let (ear, mut heard) = Ear::new(view);
-            let call = Call {
-                tool: tool.name.clone(),
-                input: input.clone(),
-                answers,
-                listener: Arc::new(ear),
-                deadline,
-            };
-            let run = async {
-                let _place = self.places.acquire().await.map_err(|_| CallError::Busy)?;
-                self.registry.call(call).await
-            };
-            let mut run = std::pin::pin!(run);
-            let outcome = loop {
-                tokio::select! {
-                    biased;
-                    Some(said) = heard.recv() => { let _ = out.send(said).await; }
-                    outcome = &mut run => break outcome?,
+            let place = self.places.acquire().await.map_err(|_| CallError::Busy)?;
+            let mut running = match begun {
+                Begun::Before(running) => running,
+                Begun::Now(answers) => {
+                    self.parked.let_go(talk, &tool.name, input);
+                    self.begin(view, tool, input, answers, deadline)
                 }
             };
-            while let Ok(said) = heard.try_recv() {
-                let _ = out.send(said).await;
-            }
+            let outcome = match self.heard(talk, out, view, &mut running).await {
+                Heard::Ended(outcome) => outcome?,
+                // Whoever waits for a person keeps nobody else from being called.
+                Heard::Asked(confirm) => {
+                    return self.park(talk, &tool.name, input, running, confirm);
+                }
+            };
+            drop(place);
             let asks = match outcome {
                 Outcome::Done(answer) => {
                     if !answer.failed {
@@ -94,9 +107,62 @@ impl Shared {
             if view.modern {
                 return Ok(self.handed(&tool.name, input, &asks, sent));
             }
-            answers = Some(self.put_to(talk, out, asks, sent).await);
+            begun = Begun::Now(Some(self.put_to(talk, out, asks, sent).await));
         }
         Err(CallError::TooManyQuestions { rounds: MAX_ROUNDS })
+    }
+
+    /// Begins a call of the tool.
+    fn begin(
+        &self,
+        view: &View,
+        tool: &Tool,
+        input: &Value,
+        answers: Option<Answers>,
+        deadline: Instant,
+    ) -> Running {
+        let (ear, heard) = Ear::new(view);
+        let (person, questions) = AtClient::of(view);
+        let call = Call {
+            tool: tool.name.clone(),
+            input: input.clone(),
+            answers,
+            listener: Arc::new(ear),
+            deadline,
+            person,
+        };
+        let registry = Arc::clone(&self.registry);
+        let run = Box::pin(async move { registry.call(call).await });
+        Running { run, heard, questions }
+    }
+
+    /// Goes on with a call until it ends, or until a client that is asked by a result has to be asked.
+    async fn heard(
+        &self,
+        talk: &Arc<Talk>,
+        out: &Out,
+        view: &View,
+        running: &mut Running,
+    ) -> Heard {
+        let mut put = FuturesUnordered::new();
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(said) = running.heard.recv() => { let _ = out.send(said).await; }
+                Some(confirm) = running.questions.recv() => {
+                    if view.modern {
+                        return Heard::Asked(confirm);
+                    }
+                    put.push(confirm.put(Arc::clone(talk), out.clone()));
+                }
+                Some(()) = put.next() => {}
+                outcome = &mut running.run => break outcome,
+            }
+        };
+        while let Ok(said) = running.heard.try_recv() {
+            let _ = out.send(said).await;
+        }
+        Heard::Ended(outcome)
     }
 
     /// `prompts/get`.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ringfence_approval::{
@@ -36,6 +36,8 @@ use pipes::Pipes;
 /// How often a person may be asked in vain in one run: whoever is asked again and again says yes in
 /// the end without reading.
 const MAX_REFUSALS: u32 = 5;
+/// How long a program that was stopped may take to be gone.
+const ENDING: Duration = Duration::from_secs(1);
 /// How much longer than its run a program could last, were nobody there to kill it with the run.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -45,6 +47,9 @@ const SLACK: Duration = Duration::from_secs(1);
 pub struct NativeOptions {
     /// Who is asked; without one every program is denied, with the command that approves it.
     pub approver: Option<Arc<dyn Approver>>,
+    /// Whether the person at the other end of a run is asked in place of that one, where there is
+    /// somebody: whoever uses the client that made the call.
+    pub at_client: bool,
     /// Where programs that are called by name are looked for. Places in the workspace are left out.
     pub path: Vec<PathBuf>,
     /// How much one program and all it starts may use.
@@ -59,7 +64,7 @@ impl Default for NativeOptions {
     fn default() -> Self {
         let path = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).to_vec();
         let limits = ProcessLimits::default();
-        Self { approver: None, path, limits, patience: PATIENCE, executor: None }
+        Self { approver: None, at_client: false, path, limits, patience: PATIENCE, executor: None }
     }
 }
 
@@ -77,7 +82,7 @@ pub(crate) struct PluginPrograms {
     addresses: Vec<String>,
     options: NativeOptions,
     /// Held while a program runs.
-    one: Mutex<()>,
+    one: Gate,
 }
 
 impl PluginPrograms {
@@ -103,13 +108,21 @@ impl PluginPrograms {
             environment: environment.collect(),
             addresses: options.addresses.clone(),
             options: options.native.clone(),
-            one: Mutex::new(()),
+            one: Gate::default(),
         }
     }
 
     /// Returns them for one run, by its name in the audit log.
-    pub(crate) fn of_run(self: &Arc<Self>, run: &str, meter: &Arc<Meter>) -> Arc<dyn Programs> {
+    pub(crate) fn of_run(
+        self: &Arc<Self>,
+        run: &str,
+        meter: &Arc<Meter>,
+        person: Option<Arc<dyn Approver>>,
+    ) -> Arc<dyn Programs> {
+        let approver = person.filter(|_| self.options.at_client);
+        let approver = approver.or_else(|| self.options.approver.clone());
         Arc::new(OfRun {
+            approver: approver.unwrap_or_else(|| Arc::new(NoApprover)),
             plugin: Arc::clone(self),
             run: run.to_owned(),
             meter: Arc::clone(meter),
@@ -183,11 +196,45 @@ pub(super) fn given(grants: &GrantSet) -> Verdicts {
     verdicts
 }
 
+/// Lets one program of a plugin through at a time.
+#[derive(Default)]
+struct Gate {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+impl Gate {
+    /// Returns the right to run, until it is dropped; nothing while another has it. One that ends just
+    /// now is waited for.
+    fn pass(&self) -> Option<Passed<'_>> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.free.wait_timeout_while(taken, ENDING, |taken| *taken);
+        let (mut taken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() && *taken {
+            return None;
+        }
+        *taken = true;
+        Some(Passed(self))
+    }
+}
+
+/// The right to run.
+struct Passed<'g>(&'g Gate);
+
+impl Drop for Passed<'_> {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.free.notify_one();
+    }
+}
+
 /// The native programs of one run.
 struct OfRun {
     plugin: Arc<PluginPrograms>,
     run: String,
     meter: Arc<Meter>,
+    /// Who is asked.
+    approver: Arc<dyn Approver>,
     began: Instant,
     /// How often a person refused in this run.
     refusals: AtomicU32,
@@ -195,13 +242,9 @@ struct OfRun {
 
 impl Programs for OfRun {
     fn run(&self, start: ProgramStart, stop: &Stop) -> Result<ProgramEnd, ProgramError> {
-        let _one = match self.plugin.one.try_lock() {
-            Ok(one) => one,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                let busy = "another program of this plugin still runs";
-                return Err(ProgramError::Budget(busy.to_owned()));
-            }
+        let Some(_one) = self.plugin.one.pass() else {
+            let busy = "another program of this plugin still runs";
+            return Err(ProgramError::Budget(busy.to_owned()));
         };
         if self.refusals.load(Ordering::Relaxed) >= MAX_REFUSALS {
             let text = format!("a person refused this plugin {MAX_REFUSALS} times in this run");
@@ -242,9 +285,7 @@ impl OfRun {
         };
         let argv = start.argv.iter().map(OsString::from).collect();
         let plan = plugin.host.prepare_exec(&program, argv, options)?;
-        let nobody: Arc<dyn Approver> = Arc::new(NoApprover);
-        let inner = plugin.options.approver.as_ref().unwrap_or(&nobody);
-        let approver = Patient { inner: &**inner, meter: &self.meter, stop };
+        let approver = Patient { inner: &*self.approver, meter: &self.meter, stop };
         let pipes = Pipes::open(start.stdin, self.meter.limits().output_bytes)?;
         let Pipes { stdio, capture } = pipes;
         let killed = stop.clone();

@@ -87,6 +87,7 @@ impl Member {
                 answers,
                 listener: Arc::clone(&listener),
                 deadline: deadline(),
+                person: None,
             };
             match self.call(call, Arc::clone(&asking)).await? {
                 Outcome::Done(answer) => return Ok(answer),

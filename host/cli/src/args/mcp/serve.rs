@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::args::{ApproverKind, Grants};
+use crate::args::Grants;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -48,11 +48,26 @@ pub(crate) struct McpServe {
     /// Let tools ask this of the client [default: person]
     #[arg(long, value_enum, value_name = "WHOM")]
     pub(crate) let_ask: Vec<Whom>,
-    /// Who is asked about each native program a plugin wants to run; `auto` is the socket
-    #[arg(long, value_enum, default_value_t = ApproverKind::Auto, help_heading = "Policy")]
-    pub(crate) approver: ApproverKind,
+    /// Who is asked about each native program a plugin wants to run
+    #[arg(long, value_enum, default_value_t = ServeApprover::Auto, help_heading = "Policy")]
+    pub(crate) approver: ServeApprover,
     #[command(flatten)]
     pub(crate) grants: Grants,
+}
+
+/// Who is asked about native programs of plugins that are offered to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServeApprover {
+    /// The person at the client where it can show a form, else the socket
+    Auto,
+    /// The person at the client, else nobody
+    Client,
+    /// You, at the terminal
+    Terminal,
+    /// Whoever runs `ringfence approvals watch`
+    Socket,
+    /// Nobody: only what was approved ahead runs
+    None,
 }
 
 /// Whom tools may ask through the client.

@@ -150,8 +150,9 @@ impl Plugins<'_> {
 
     fn offer(&self, plugin: &Plugin) -> Result<OfferedPlugin, CliError> {
         let mut options = flags::options(&self.args.grants, self.global)?;
-        let approver = super::serve::approver(self.args.approver);
+        let (approver, at_client) = super::serve::approver(self.args.approver);
         options.native = super::super::native::options(approver, self.global)?;
+        options.native.at_client = at_client;
         options.outside = Some(self.held.clone());
         let offered = self.host.offer(plugin, options)?;
         Ok(self.runtime.block_on(offered.with_resources())?)

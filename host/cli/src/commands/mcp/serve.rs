@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::follow::{self, Plugins};
 use super::listen::Web;
-use crate::args::{ApproverKind, Global, McpServe, Whom};
+use crate::args::{ApproverKind, Global, McpServe, ServeApprover, Whom};
 use crate::error::CliError;
 use crate::places;
 use crate::print::Printer;
@@ -96,12 +96,16 @@ async fn with_servers(
     Ok((Arc::new(Joined::new(vec![plugins, servers])?), Some(gateway)))
 }
 
-/// A terminal is no place to ask at: the client has it, and may be one itself.
-pub(super) fn approver(kind: ApproverKind) -> ApproverKind {
+/// Returns who is asked about native programs, and whether the person at the client comes first. At no
+/// time is it the terminal unless somebody says so: the client has it, and may be one itself.
+pub(super) fn approver(kind: ServeApprover) -> (ApproverKind, bool) {
+    let socket = if cfg!(target_os = "linux") { ApproverKind::Socket } else { ApproverKind::None };
     match kind {
-        ApproverKind::Auto if cfg!(target_os = "linux") => ApproverKind::Socket,
-        ApproverKind::Auto => ApproverKind::None,
-        other => other,
+        ServeApprover::Auto => (socket, true),
+        ServeApprover::Client => (ApproverKind::None, true),
+        ServeApprover::Terminal => (ApproverKind::Terminal, false),
+        ServeApprover::Socket => (ApproverKind::Socket, false),
+        ServeApprover::None => (ApproverKind::None, false),
     }
 }
 
