@@ -104,7 +104,7 @@ impl Place {
         let options = CrewOptions {
             agents: vec![self.open(&self.worker)],
             tools: vec![self.open(&tool)],
-            options: Arc::new(RunOptions::default),
+            options: RunOptions::default(),
             at_once,
             queue: ALIVE,
             mailbox: NonZeroUsize::new(64).unwrap(),

@@ -132,6 +132,12 @@ pub(crate) fn visible(text: &str) -> String {
     text::lines(text)
 }
 
+/// Returns `text` in one line with nothing in it that could steer a terminal, so that no plugin can write
+/// a line of its own.
+pub(crate) fn one_line(text: &str) -> String {
+    text::plain(&text.replace(['\n', '\r', '\t'], " "))
+}
+
 /// Returns the same JSON with what could steer a terminal written as escapes. `serde_json` escapes
 /// control characters only below U+0020, and U+009B begins a sequence like ESC `[` does.
 pub(crate) fn inert(json: &str) -> String {
@@ -151,12 +157,13 @@ pub(crate) fn inert(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{inert, visible};
+    use super::{inert, one_line, visible};
 
     #[test]
     fn nothing_a_plugin_writes_can_steer_the_terminal() {
         let hostile = "a\x1b]0;title\x07b\rc\u{202e}d\ne\tf";
         assert_eq!(visible(hostile), "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}d\ne\tf");
+        assert_eq!(one_line(hostile), "a\u{fffd}]0;title\u{fffd}b c\u{fffd}d e f");
     }
 
     #[test]

@@ -6,6 +6,21 @@
     reason = "tests run the built command on real files"
 )]
 
+#[cfg(target_os = "linux")]
+#[path = "agents/injected.rs"]
+mod injected;
+#[cfg(target_os = "linux")]
+#[path = "exec/pty.rs"]
+mod pty;
+#[path = "agents/resume.rs"]
+mod resume;
+#[cfg(target_os = "linux")]
+#[path = "agents/screen.rs"]
+mod screen;
+#[cfg(target_os = "linux")]
+#[path = "agents/terminal.rs"]
+mod terminal;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +36,7 @@ fn agent(name: &str) -> String {
 }
 
 /// A workspace with a state of its own.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Self {
@@ -38,19 +53,33 @@ impl Place {
     }
 
     fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.0.path().join("ws").join(path), text).unwrap();
+        let path = self.0.path().join("ws").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     /// Runs `ringfence` and returns its exit code and what it printed.
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
-        command.args(arguments).current_dir(self.0.path().join("ws")).stdin(Stdio::null());
-        command.env_remove("RINGFENCE_LOG").env("HOME", self.0.path().join("home"));
-        command.env("RINGFENCE_STATE_DIR", self.0.path().join("state"));
-        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");
-        let output = command.env("RINGFENCE_CACHE_DIR", shared).output().unwrap();
+        self.run_by(Command::new(env!("CARGO_BIN_EXE_ringfence")), arguments)
+    }
+
+    /// Does the same by a command that starts it.
+    fn run_by(&self, mut command: Command, arguments: &[&str]) -> (i32, String, String) {
+        command.args(arguments).stdin(Stdio::null());
+        let output = self.at_home(command).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Returns the command, to be run here.
+    fn at_home(&self, mut command: Command) -> Command {
+        command.current_dir(self.0.path().join("ws"));
+        command.env_remove("RINGFENCE_LOG").env("HOME", self.0.path().join("home"));
+        command.env_remove("XDG_CONFIG_HOME");
+        command.env("RINGFENCE_STATE_DIR", self.0.path().join("state"));
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");
+        command.env("RINGFENCE_CACHE_DIR", shared);
+        command
     }
 
     /// Runs it with `--json` and returns every line.
@@ -147,28 +176,6 @@ fn an_agent_that_was_not_granted_children_is_not_linked() {
     let (code, _, err) = place.run(&["agents", "run", &lonely, "summarise dams.md"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("ringfence:agent/agents") && err.contains("`agent`"), "{err}");
-}
-
-#[test]
-fn what_an_earlier_run_finished_is_not_done_again() {
-    let place = Place::new();
-    let plan = format!(
-        "agents = [{:?}, {:?}]\n\n[[task]]\nlabel = \"a\"\nagent = \"summarizer\"\ngoal = \"summarise dams.md\"\n\n\
-         [[task]]\nlabel = \"b\"\nagent = \"code-reviewer\"\ngoal = \"review gone\"\n",
-        agent("summarizer"),
-        agent("code-reviewer")
-    );
-    place.write("plan.toml", &plan);
-    let (code, first) = place.events(&["agents", "run", "plan.toml"]);
-    let result = first.last().unwrap();
-    assert_eq!((code, &result["each"][1]["ok"]), (0, &Value::from(false)), "{result}");
-    std::fs::create_dir(place.0.path().join("ws/gone")).unwrap();
-    let transcript = result["transcript"].as_str().unwrap();
-    let (code, second) = place.events(&["agents", "run", "plan.toml", "--resume", transcript]);
-    let started: Vec<_> = second.iter().filter(|one| one["event"] == "queued").collect();
-    assert_eq!((code, started.len()), (0, 1), "{second:?}");
-    assert_eq!(started[0]["label"], "b");
-    assert_eq!(second.last().unwrap()["each"][0], result["each"][0]);
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod interactive;
 mod network;
 #[path = "exec/programs.rs"]
 mod programs;
+#[path = "exec/pty.rs"]
+mod pty;
 #[path = "exec/session.rs"]
 mod session;
 #[path = "exec/swaps.rs"]

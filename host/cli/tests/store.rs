@@ -22,6 +22,9 @@ mod lock;
 mod many;
 #[path = "store/named.rs"]
 mod named;
+#[cfg(unix)]
+#[path = "exec/pty.rs"]
+mod pty;
 #[path = "store/served.rs"]
 mod served;
 #[cfg(unix)]

@@ -157,6 +157,7 @@ impl Diagnostic for PolicyError {
             Self::BadValue { key, .. } => match key.as_str() {
                 "capability" => format!("the capabilities are {}", crate::parse::capabilities()),
                 "decision" => "write `allow`, `prompt` or `forbid`".to_owned(),
+                "after-network" => "write `ask` or `allow`".to_owned(),
                 _ => return None,
             },
             Self::Unwarned { .. } => {

@@ -42,6 +42,19 @@ pub struct Layer {
     /// Where the rules of each kind begin; the rules are sorted by kind.
     starts: [u16; KINDS + 1],
     defaults: [Option<Fallback>; KINDS],
+    after_network: Option<AfterNetwork>,
+}
+
+/// What happens to a change after the run has read from the network, where everything else allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "a host must handle both")]
+pub enum AfterNetwork {
+    /// A person is asked.
+    #[default]
+    Ask,
+    /// Nothing more. Only the policy of the machine can say so.
+    Allow,
 }
 
 /// What a narrowing layer says where none of its rules covers a request.
@@ -139,6 +152,12 @@ impl Layer {
         &self.file
     }
 
+    /// Returns what it says about changes after the network was read; nothing unless it is the policy of
+    /// the machine.
+    pub fn after_network(&self) -> Option<AfterNetwork> {
+        self.after_network
+    }
+
     /// Returns the rules, ordered by kind.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
@@ -171,11 +190,16 @@ impl Layer {
                 *start += 1;
             }
         }
-        Self { kind, name, file, ceiling: None, rules, starts, defaults: [None; KINDS] }
+        let (ceiling, defaults, after_network) = (None, [None; KINDS], None);
+        Self { kind, name, file, ceiling, rules, starts, defaults, after_network }
     }
 
     pub(crate) fn set_default(&mut self, kind: Kind, fallback: Fallback) {
         self.defaults[kind as usize] = Some(fallback);
+    }
+
+    pub(crate) fn set_after_network(&mut self, said: AfterNetwork) {
+        self.after_network = Some(said);
     }
 
     pub(crate) fn default_of(&self, kind: Kind) -> Option<Fallback> {

@@ -50,7 +50,7 @@ pub use answers::Answers;
 pub use error::PolicyError;
 pub use explain::{Cause, Explanation, Remedy, Verdicts, Vote};
 pub use interpreters::Interpreters;
-pub use layer::{Layer, LayerKind};
+pub use layer::{AfterNetwork, Layer, LayerKind};
 pub use policy::{Decision, Policy};
 pub use protected::ProtectedNames;
 pub use rule::{Rule, Verdict};

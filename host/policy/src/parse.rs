@@ -2,7 +2,7 @@
 
 use crate::PolicyError;
 use crate::commands;
-use crate::layer::{Fallback, Layer, LayerKind};
+use crate::layer::{AfterNetwork, Fallback, Layer, LayerKind};
 use crate::rule::{Rule, Verdict};
 use crate::scope::Scope;
 use ringfence_capability::{Kind, ParseError, text};
@@ -32,18 +32,46 @@ pub(crate) struct Entry<'t> {
 
 /// Reads a whole layer.
 pub(crate) fn layer(kind: LayerKind, file: &str, text: &str) -> Result<Layer, PolicyError> {
-    let (entries, rest) = split(file, text, "rule", kind.narrows().then_some("default"))?;
+    let (entries, tables) = split(file, text, "rule", tables(kind))?;
     let rules = entries.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
     let mut layer = Layer::compiled(kind, kind.title().to_owned(), file.to_owned(), rules);
-    if let Some(defaults) = rest {
-        for (key, value) in &defaults.table {
+    for (name, table) in &tables {
+        if *name == FLOW {
+            layer.set_after_network(after_network(table)?);
+            continue;
+        }
+        for (key, value) in &table.table {
             let line = line_of(text, key.span().start);
-            let fallback = fallback(&defaults, key.get_ref(), value, line)?;
+            let fallback = fallback(table, key.get_ref(), value, line)?;
             layer.set_default(fallback.0, fallback.1);
         }
     }
     check_rules(&layer, &entries)?;
     Ok(layer)
+}
+
+/// The table about changes after the network was read.
+const FLOW: &str = "flow";
+
+/// Returns the tables that a layer of this kind can have beside its rules. Only the policy of the machine
+/// can lift what holds after the network was read: every other file would be adding authority.
+fn tables(kind: LayerKind) -> &'static [&'static str] {
+    match kind {
+        LayerKind::Host => &["default", FLOW],
+        LayerKind::User | LayerKind::Workspace | LayerKind::Flags => &["default"],
+        LayerKind::Profile | LayerKind::Trust => &[],
+    }
+}
+
+fn after_network(table: &Entry<'_>) -> Result<AfterNetwork, PolicyError> {
+    let key = "after-network";
+    table.only(&[key, "reason"])?;
+    table.reason()?;
+    match table.text(key)? {
+        "ask" => Ok(AfterNetwork::Ask),
+        "allow" => Ok(AfterNetwork::Allow),
+        other => Err(table.bad_value(key, other, "it is `ask` or `allow`")),
+    }
 }
 
 /// Reads a file that has nothing but `[[key]]` tables.
@@ -52,7 +80,7 @@ pub(crate) fn entries<'t>(
     text: &'t str,
     key: &'static str,
 ) -> Result<Vec<Entry<'t>>, PolicyError> {
-    Ok(split(file, text, key, None)?.0)
+    Ok(split(file, text, key, &[])?.0)
 }
 
 /// Returns the names of all capabilities for a hint.
@@ -169,13 +197,16 @@ impl Entry<'_> {
     }
 }
 
-/// Returns the `[[key]]` entries and the `[rest]` table; every other key is an error.
+/// What a file holds: its entries, and its other tables by name.
+type Parts<'t> = (Vec<Entry<'t>>, Vec<(&'static str, Entry<'t>)>);
+
+/// Returns the `[[key]]` entries and the tables called one of `rest`; every other key is an error.
 fn split<'t>(
     file: &'t str,
     text: &'t str,
     key: &'static str,
-    rest: Option<&'static str>,
-) -> Result<(Vec<Entry<'t>>, Option<Entry<'t>>), PolicyError> {
+    rest: &[&'static str],
+) -> Result<Parts<'t>, PolicyError> {
     let too_large =
         |size, unit, most| PolicyError::TooLarge { file: file.to_owned(), size, unit, most };
     if text.len() > MAX_BYTES {
@@ -186,19 +217,19 @@ fn split<'t>(
         syntax(file, text, at, clean(error.message()))
     })?;
     let mut entries = Vec::new();
-    let mut others = None;
+    let mut others = Vec::new();
     for (name, value) in table.into_inner() {
         let at = name.span().start;
         if name.get_ref() == key {
             entries = array(file, text, key, value)?;
-        } else if rest.is_some_and(|rest| name.get_ref() == rest) {
-            others = Some(entry(file, text, value)?);
+        } else if let Some(rest) = rest.iter().find(|rest| name.get_ref() == **rest) {
+            others.push((*rest, entry(file, text, value)?));
         } else {
             return Err(PolicyError::UnknownKey {
                 file: file.to_owned(),
                 line: line_of(text, at),
                 key: clean(name.get_ref()),
-                known: listed(&[Some(key), rest].into_iter().flatten().collect::<Vec<_>>()),
+                known: listed(&[&[key], rest].concat()),
             });
         }
     }

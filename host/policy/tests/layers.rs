@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use ringfence_capability::{Diagnostic, Kind, Origin, Profile, Request};
-use ringfence_policy::{Answers, Explanation, Layer, LayerKind, Policy, Verdict};
+use ringfence_policy::{AfterNetwork, Answers, Explanation, Layer, LayerKind, Policy, Verdict};
 
 fn rule(capability: &str, scope: &str, decision: &str) -> String {
     let scope = if scope.is_empty() { String::new() } else { format!("scope = \"{scope}\"\n") };
@@ -314,4 +314,26 @@ fn the_approval_of_one_outside_tool_is_not_that_of_another() {
         assert_eq!(policy.explain(&request, &answers).is_given(), given, "{approved} {asked}");
     }
     assert!(Answers::from_flags(["mcp:time"]).is_err(), "a server is approved when it is added");
+}
+
+#[test]
+fn only_the_policy_of_the_machine_lifts_what_holds_after_the_network_was_read() {
+    let text = |said: &str| format!("[flow]\nafter-network = {said:?}\nreason = \"r\"\n");
+    let of = |kind, text: &str| Layer::parse(kind, "policy.toml", text).map(|l| l.after_network());
+    assert_eq!(of(LayerKind::Host, &text("allow")).unwrap(), Some(AfterNetwork::Allow));
+    assert_eq!(of(LayerKind::Host, &text("ask")).unwrap(), Some(AfterNetwork::Ask));
+    assert_eq!(of(LayerKind::Host, &rule("env", "", "forbid")).unwrap(), None);
+    for kind in [LayerKind::User, LayerKind::Workspace, LayerKind::Flags] {
+        let error = of(kind, &text("allow")).unwrap_err();
+        assert_eq!(error.code(), "policy::unknown-key", "{error}");
+        assert!(error.to_string().contains("`flow`"), "{error}");
+    }
+    for (text, code) in [
+        (text("never"), "policy::bad-value"),
+        ("[flow]\nafter-network = \"allow\"\n".to_owned(), "policy::missing-key"),
+        ("[flow]\nreason = \"r\"\n".to_owned(), "policy::missing-key"),
+        (format!("{}also = 1\n", text("allow")), "policy::unknown-key"),
+    ] {
+        assert_eq!(of(LayerKind::Host, &text).unwrap_err().code(), code, "{text}");
+    }
 }

@@ -16,15 +16,18 @@ mod world;
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ringfence_capability::GrantSet;
+use ringfence_capability::{Digest, GrantSet};
 use ringfence_supervisor::{
     AggregationConfig, Budget, Cancel, Failure, GroupResult, Item, Mailbox, Member, Merged,
-    OnFailure, Outcome, Purse, Restart, Slots, SupervisorError, run_group,
+    OnFailure, Outcome, Purse, Restart, Slots, Strategy, SupervisorError, run_group,
 };
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 pub use event::{AgentEvent, Rail, Watcher};
 pub use flow::{Flow, FlowAsker, FlowRule};
@@ -40,12 +43,13 @@ use tools::Tool;
     reason = "callers state what differs from `CrewOptions::new()`"
 )]
 pub struct CrewOptions {
-    /// The agents that may take part. They are known by the names in their manifests.
+    /// The agents that may take part. They are known by the names in their manifests, no two by one.
     pub agents: Vec<Plugin>,
-    /// The plugins whose functions are tools.
+    /// The plugins whose functions are tools. They are granted by the names in their manifests, no two
+    /// by one.
     pub tools: Vec<Plugin>,
     /// What the operator says about each of them.
-    pub options: Arc<dyn Fn() -> RunOptions + Send + Sync>,
+    pub options: RunOptions,
     /// How many agents run at once.
     pub at_once: usize,
     /// How many more may wait for their turn.
@@ -64,9 +68,41 @@ pub struct CrewOptions {
     pub person: Option<PersonAsker>,
 }
 
-/// Asks a person on behalf of the agent of this id: what it wants to do, and the details as JSON. Blocks;
-/// called on a thread that may. The answer grants nothing.
-pub type PersonAsker = Arc<dyn Fn(&str, &str, &str) -> bool + Send + Sync>;
+/// Asks a person on behalf of an agent. Blocks; called on a thread that may, one question at a time. The
+/// answer grants nothing.
+pub type PersonAsker = Arc<dyn Fn(&PersonQuestion<'_>) -> bool + Send + Sync>;
+
+/// What an agent asks a person.
+#[derive(Debug)]
+pub struct PersonQuestion<'q> {
+    agent: &'q str,
+    action: &'q str,
+    details: &'q str,
+    withdrawn: &'q AtomicBool,
+}
+
+impl PersonQuestion<'_> {
+    /// Returns the id of the agent.
+    pub fn agent(&self) -> &str {
+        self.agent
+    }
+
+    /// Returns what it wants to do, in its own words.
+    pub fn action(&self) -> &str {
+        self.action
+    }
+
+    /// Returns the details, which should be JSON and can be anything.
+    pub fn details(&self) -> &str {
+        self.details
+    }
+
+    /// Tells whether nobody waits for the answer any more: whoever asks should give up then, because the
+    /// next question waits for this one.
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::SeqCst)
+    }
+}
 
 impl CrewOptions {
     /// Returns the defaults, without any plugin.
@@ -74,7 +110,7 @@ impl CrewOptions {
         Self {
             agents: Vec::new(),
             tools: Vec::new(),
-            options: Arc::new(RunOptions::default),
+            options: RunOptions::default(),
             at_once: 8,
             queue: 1_024,
             mailbox: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
@@ -153,7 +189,7 @@ pub(crate) struct Shared {
     host: Host,
     agents: BTreeMap<String, Arc<Plugin>>,
     tools: Vec<Tool>,
-    options: Arc<dyn Fn() -> RunOptions + Send + Sync>,
+    options: RunOptions,
     slots: Slots,
     queue: usize,
     mailbox: NonZeroUsize,
@@ -162,13 +198,17 @@ pub(crate) struct Shared {
     watcher: Arc<dyn Watcher>,
     flow: Arc<Flow>,
     person: Option<PersonAsker>,
+    /// One question to a person at a time: each holds a thread until it is answered, also when nobody
+    /// waits for the answer any more.
+    desk: Arc<Semaphore>,
     ready: Mutex<Vec<Ready>>,
     live: Mutex<HashMap<String, Live>>,
 }
 
-/// A plugin prepared for a caller with these grants.
+/// A plugin prepared for a caller with these grants. It is known by its digest: an agent and a tool can
+/// have one name.
 struct Ready {
-    name: String,
+    identity: Digest,
     within: Option<Arc<GrantSet>>,
     prepared: Arc<Prepared>,
 }
@@ -188,18 +228,14 @@ impl Host {
     /// # Errors
     /// When one is no agent or no tool, two have one name, or what is granted to a tool cannot be told.
     pub fn crew(&self, options: CrewOptions) -> Result<Crew, RunError> {
-        let mut agents = BTreeMap::new();
-        for plugin in options.agents {
-            owner::is_agent(&plugin)?;
-            let name = plugin.manifest.name.clone();
-            if agents.insert(name.clone(), Arc::new(plugin)).is_some() {
-                let why = "an agent of this name was given already".to_owned();
-                return Err(RunError::Unused { what: name, why });
-            }
+        for plugin in &options.agents {
+            owner::is_agent(plugin)?;
         }
-        let plugins: Vec<_> = options.tools.into_iter().map(Arc::new).collect();
-        self.all_of_use(agents.values().chain(&plugins), &(options.options)())?;
-        let tools = tools::all(self, &plugins, &agents, &*options.options)?;
+        let agents = by_name(options.agents, "an agent of this name was given already")?;
+        let tools = by_name(options.tools, "a tool of this name was given already")?;
+        let plugins: Vec<_> = tools.into_values().collect();
+        self.all_of_use(agents.values().chain(&plugins), &options.options)?;
+        let tools = tools::all(self, &plugins, &agents, &options.options)?;
         Ok(Crew(Arc::new(Shared {
             host: self.clone(),
             agents,
@@ -213,10 +249,23 @@ impl Host {
             watcher: options.watcher,
             flow: Arc::new(Flow::new(options.flow)),
             person: options.person,
+            desk: Arc::new(Semaphore::new(1)),
             ready: Mutex::default(),
             live: Mutex::default(),
         })))
     }
+}
+
+/// Returns plugins by name. A grant names a plugin, so that two of one name could not be told apart.
+fn by_name(plugins: Vec<Plugin>, twice: &str) -> Result<BTreeMap<String, Arc<Plugin>>, RunError> {
+    let mut all = BTreeMap::new();
+    for plugin in plugins {
+        let name = plugin.manifest.name.clone();
+        if all.insert(name.clone(), Arc::new(plugin)).is_some() {
+            return Err(RunError::Unused { what: name, why: twice.to_owned() });
+        }
+    }
+    Ok(all)
 }
 
 impl Host {
@@ -257,9 +306,13 @@ impl Crew {
     /// # Cancellation
     /// Dropping the future ends every agent.
     pub async fn run(&self, plan: CrewPlan, cancel: &Cancel) -> Result<CrewDone, RunError> {
-        let purse = Purse::new(plan.budget);
-        for task in &plan.tasks {
-            self.0.agent(&task.agent, None).await?;
+        let (purse, end) = (Purse::new(plan.budget), Instant::now() + plan.budget.wall());
+        let reducer = match &plan.config.strategy {
+            Strategy::Reduce(agent) => Some(agent),
+            _ => None,
+        };
+        for agent in plan.tasks.iter().map(|task| &task.agent).chain(reducer) {
+            self.0.agent(agent, None).await?;
         }
         let mut done = plan.done;
         let members = plan.tasks.iter().enumerate().map(|(place, task)| {
@@ -276,27 +329,31 @@ impl Crew {
             };
             let budget = task.budget;
             Member::new(task.label.clone(), move |node| async move {
+                let label = start.label.clone();
                 if let Some(outcome) = earlier {
+                    shared.watcher.outcome(&label, &outcome);
                     return Ok(outcome);
                 }
-                shared.begin(start, &budget, &purse, node)?.await
+                let outcome = shared.begin(start, &budget, &purse, node)?.await?;
+                shared.watcher.outcome(&label, &outcome);
+                Ok(outcome)
             })
         });
         let members: Vec<_> = members.collect();
         let at_once = members.len();
         let group = run_group(members, &plan.config, plan.on_failure, at_once, cancel).await;
         let group = group.map_err(RunError::Supervisor)?;
-        Ok(self.finish(group, &purse, &plan.tasks, cancel).await)
+        Ok(self.finish(group, &purse, end, &plan.tasks, cancel).await)
     }
 
     async fn finish(
         &self,
         group: GroupResult,
         purse: &Arc<Purse>,
+        end: Instant,
         tasks: &[CrewTask],
         cancel: &Cancel,
     ) -> CrewDone {
-        let budget = purse.left();
         let (merged, agreed) = match group.merged {
             Ok(Merged::Outcome { outcome, agreed }) => (Ok(*outcome), agreed),
             Ok(Merged::Reduce { agent, input }) => {
@@ -310,11 +367,7 @@ impl Crew {
                     input,
                     within: None,
                 };
-                let begun = self.0.begin(start, &budget, purse, cancel.child());
-                let reduced = match begun {
-                    Ok(running) => running.await,
-                    Err(failure) => Err(failure),
-                };
+                let reduced = self.reduce(start, purse, end, cancel).await;
                 let succeeded = group.each.iter().filter(|(_, done)| done.is_ok()).count();
                 (reduced.map_err(CrewError::Reducer), succeeded)
             }
@@ -323,6 +376,25 @@ impl Crew {
         let counted = [Item::ModelCalls, Item::ToolCalls, Item::OutputTokens, Item::Children];
         let used = counted.map(|item| (item.name(), purse.used(item))).into_iter().collect();
         CrewDone { merged, agreed, each: group.each, used }
+    }
+}
+
+impl Crew {
+    /// Has the reducer work, in what the plan has left of its time and of everything else.
+    async fn reduce(
+        &self,
+        start: Start,
+        purse: &Arc<Purse>,
+        end: Instant,
+        cancel: &Cancel,
+    ) -> Result<Outcome, Failure> {
+        let left = end.saturating_duration_since(Instant::now()).as_millis();
+        if left == 0 {
+            return Err(Failure::Timeout);
+        }
+        let wall_ms = u64::try_from(left).unwrap_or(u64::MAX);
+        let budget = Budget { wall_ms, ..purse.left() };
+        self.0.begin(start, &budget, purse, cancel.child())?.await
     }
 }
 
@@ -347,8 +419,8 @@ impl Shared {
         plugin: Arc<Plugin>,
         within: Option<Arc<GrantSet>>,
     ) -> Result<Arc<Prepared>, RunError> {
-        let name = plugin.manifest.name.clone();
-        let fits = |ready: &&Ready| ready.name == name && ready.within == within;
+        let identity = plugin.identity;
+        let fits = |ready: &&Ready| ready.identity == identity && ready.within == within;
         {
             let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(found) = ready.iter().find(fits) {
@@ -356,20 +428,20 @@ impl Shared {
             }
         }
         let (shared, holds) = (Arc::clone(self), within.clone());
+        let name = plugin.manifest.name.clone();
         // Compiling takes long: on a thread that may.
         let prepared = tokio::task::spawn_blocking(move || {
-            let options = RunOptions { within: holds, shared: true, ..(shared.options)() };
+            let options = RunOptions { within: holds, shared: true, ..shared.options.clone() };
             shared.host.prepare(&plugin, options)
         });
-        let prepared = prepared
-            .await
-            .map_err(|_| RunError::NoAgent { agent: name.clone(), known: Vec::new() })?;
+        let prepared =
+            prepared.await.map_err(|_| RunError::NoAgent { agent: name, known: Vec::new() })?;
         let prepared = Arc::new(prepared?.for_serving());
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if ready.len() == READY {
             ready.remove(0);
         }
-        ready.push(Ready { name, within, prepared: Arc::clone(&prepared) });
+        ready.push(Ready { identity, within, prepared: Arc::clone(&prepared) });
         Ok(prepared)
     }
 }

@@ -58,7 +58,7 @@ mod unused;
 
 pub use agents::{
     AgentEvent, Crew, CrewDone, CrewError, CrewOptions, CrewPlan, CrewTask, Flow, FlowAsker,
-    FlowRule, PersonAsker, Rail, Watcher, supervisor,
+    FlowRule, PersonAsker, PersonQuestion, Rail, Watcher, supervisor,
 };
 pub use builder::HostBuilder;
 pub use error::RunError;

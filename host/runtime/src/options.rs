@@ -15,7 +15,7 @@ use crate::agents::Flow;
 use crate::{NativeOptions, OutsideServers, RunModels};
 
 /// What the operator says about a run. The default runs under `Offline` and gives nothing extra.
-#[derive(Default)]
+#[derive(Default, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "callers use `..Default::default()`")]
 pub struct RunOptions {
     /// The ceiling.

@@ -50,6 +50,9 @@ pub(crate) struct AgentsRun {
     /// Agents that run at once; more wait
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) at_once: u32,
+    /// Seconds that agents have to end in once the run is stopped
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub(crate) grace: u32,
     /// Transcript of an earlier run of the same plan
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,

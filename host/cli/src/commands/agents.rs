@@ -1,10 +1,12 @@
 //! `agents run`: an agent on a task, or a plan of several.
 
+mod ask;
 mod plan;
 mod show;
 mod transcript;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringfence::supervisor::{Cancel, Why};
 use ringfence::{CrewDone, CrewOptions, FlowRule, RunOptions};
@@ -12,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::args::{AgentsCommand, AgentsRun, Global};
 use crate::error::CliError;
-use crate::print::Printer;
+use crate::print::{Printer, one_line};
 use crate::{flags, named, places};
 use show::Show;
-use transcript::Transcript;
+use transcript::{Cast, Transcript};
 
 /// `ringfence agents`.
 pub(crate) fn agents(
@@ -32,24 +34,32 @@ fn run(args: &AgentsRun, global: &Global, printer: &Printer) -> Result<u8, CliEr
     let host = places::host(global)?.build()?;
     let mut work =
         plan::of(args, |path| Ok(named::open(&host, path, global)?.manifest.name.clone()))?;
-    if let Some(earlier) = &args.resume {
-        work.plan.done = transcript::outcomes(earlier, &work.plan.tasks)?;
-    }
     let open = |paths: &[std::path::PathBuf]| {
         paths.iter().map(|path| named::open(&host, path, global)).collect::<Result<Vec<_>, _>>()
     };
     let (agents, tools) = (open(&work.agents)?, open(&work.tools)?);
-    let transcript = Transcript::start(global, &work.plan.tasks)?;
+    let cast = Cast::new(&agents, &tools);
+    if let Some(earlier) = &args.resume {
+        work.plan.done = transcript::outcomes(earlier, &work.plan.tasks, &cast)?;
+    }
+    let mut options = options(args, global)?;
+    let transcript = Transcript::start(global, &work.plan.tasks, cast)?;
     let path = transcript.path().display().to_string();
     let show = Arc::new(Show::new(printer.is_json(), transcript));
-    let options = options(args, global)?;
+    options.native.approver = options.native.approver.map(|inner| ask::queued(&show, inner));
+    let flow = host.flow_rule(ask::flow(&show));
+    if matches!(flow, FlowRule::Off) {
+        printer
+            .note("the policy of this machine lets a run change things after it read the network");
+    }
     let crew = host.crew(CrewOptions {
         agents,
         tools,
         options,
         at_once: usize::try_from(args.at_once).unwrap_or(1),
-        flow: FlowRule::Ask(show::asker(&show)),
-        person: show::person(&show),
+        grace: Duration::from_secs(u64::from(args.grace)),
+        flow,
+        person: ask::person(&show),
         ..CrewOptions::new(Arc::clone(&show) as Arc<_>)
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -60,9 +70,11 @@ fn run(args: &AgentsRun, global: &Global, printer: &Printer) -> Result<u8, CliEr
     })?;
     let done = runtime.block_on(async {
         let cancel = Cancel::default();
-        let interrupts = tokio::spawn(interrupts(cancel.clone()));
+        let interrupts = tokio::spawn(interrupts(cancel.clone(), Arc::clone(&show)));
+        let clock = tokio::spawn(clock(Arc::clone(&show)));
         let done = crew.run(work.plan, &cancel).await;
         interrupts.abort();
+        clock.abort();
         done
     });
     runtime.shutdown_background();
@@ -74,27 +86,29 @@ fn run(args: &AgentsRun, global: &Global, printer: &Printer) -> Result<u8, CliEr
     Ok(result(&done, &path, printer))
 }
 
-/// Returns what the operator says about each plugin of the run.
-fn options(
-    args: &AgentsRun,
-    global: &Global,
-) -> Result<Arc<dyn Fn() -> RunOptions + Send + Sync>, CliError> {
-    let held = super::mcp::held(global);
-    let make = move |grants: &crate::args::Grants, global: &Global, approver| {
-        let mut options = flags::options(grants, global)?;
-        options.native = super::native::options(approver, global)?;
-        options.outside = Some(held.clone());
-        Ok::<_, CliError>(options)
-    };
-    make(&args.grants, global, args.approver)?;
-    let (grants, global, approver) = (args.grants.clone(), global.clone(), args.approver);
-    // They were read just now; what cannot be read any more gives nothing.
-    Ok(Arc::new(move || make(&grants, &global, approver).unwrap_or_default()))
+/// Returns what the operator says about each plugin of the run. It is read once: what changes in a file
+/// or in the environment meanwhile neither adds to a run that goes on nor takes a denial out of it.
+fn options(args: &AgentsRun, global: &Global) -> Result<RunOptions, CliError> {
+    let mut options = flags::options(&args.grants, global)?;
+    options.native = super::native::options(args.approver, global)?;
+    options.outside = Some(super::mcp::held(global));
+    Ok(options)
 }
 
-/// Asks the run to end at the first interrupt, and ends it at the second.
-async fn interrupts(cancel: Cancel) {
+/// Has the times in the tree go on while nothing happens.
+async fn clock(show: Arc<Show>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        seconds.tick().await;
+        show.tick();
+    }
+}
+
+/// Asks the run to end at the first interrupt, and ends it at the second. A question that is open then
+/// counts as refused.
+async fn interrupts(cancel: Cancel, show: Arc<Show>) {
     super::serve::stop_signal().await;
+    show.stopping();
     cancel.ask(Why::Person);
     super::serve::stop_signal().await;
     cancel.now(Why::Person);
@@ -120,7 +134,7 @@ fn result(done: &CrewDone, transcript: &str, printer: &Printer) -> u8 {
     }
     for (label, one) in &done.each {
         if let Err(failure) = one {
-            printer.note(&format!("`{label}` has no outcome: {failure}"));
+            printer.note(&one_line(&format!("`{label}` has no outcome: {failure}")));
         }
     }
     printer.note(&format!("transcript: {transcript}"));
@@ -130,7 +144,7 @@ fn result(done: &CrewDone, transcript: &str, printer: &Printer) -> u8 {
             0
         }
         Err(error) => {
-            printer.note(&format!("error[agents]: {error}"));
+            printer.note(&one_line(&format!("error[agents]: {error}")));
             1
         }
     }

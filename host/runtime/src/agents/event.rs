@@ -49,6 +49,10 @@ pub enum AgentEvent {
         id: String,
         /// The time it has, in milliseconds.
         wall_ms: u64,
+        /// The calls to tools it has, with all below it.
+        tool_calls: u32,
+        /// The calls to models it has, with all below it.
+        model_calls: u32,
     },
     /// It calls a tool.
     Tool {

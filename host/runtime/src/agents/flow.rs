@@ -6,7 +6,8 @@
 //! run, is asked about, also where the profile allows it. What an outside server says counts as read from
 //! the network, whether or not it has any: nobody has vouched for it. The rule sits
 //! where effects are recorded: what cannot be recorded does not happen, and neither does what is refused
-//! here. It can be switched off by whoever sets up the host, and by nothing an agent can reach.
+//! here. It can be switched off by whoever sets up the host and by the policy of the machine, and by nothing
+//! an agent can reach.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ringfence_capability::Kind;
 use ringfence_interfaces::mcp::OutsideReach;
 use ringfence_interfaces::{Effect, EffectSink, Effects, NotRecorded, Verdict};
+use ringfence_policy::{AfterNetwork, Layer, LayerKind};
+
+use crate::Host;
 
 /// Asks a person whether this may be done although the run has read from the network. Blocks.
 pub type FlowAsker = Arc<dyn Fn(&Effect) -> bool + Send + Sync>;
@@ -26,6 +30,21 @@ pub enum FlowRule {
     Ask(Option<FlowAsker>),
     /// Nothing. Only for a host whose operator says so.
     Off,
+}
+
+impl Host {
+    /// Returns the rule as the policy of the machine has it: `asker` is asked, unless that policy has the
+    /// rule off. No other layer, no plan and no plugin has a say in it.
+    pub fn flow_rule(&self, asker: Option<FlowAsker>) -> FlowRule {
+        let of_machine = self.layers.iter().filter(|layer| layer.kind() == LayerKind::Host);
+        let mut said = of_machine.filter_map(Layer::after_network).peekable();
+        // What is not said is asked, and so is what two files do not agree on.
+        if said.peek().is_some() && said.all(|said| said == AfterNetwork::Allow) {
+            FlowRule::Off
+        } else {
+            FlowRule::Ask(asker)
+        }
+    }
 }
 
 /// What the runs that share it have read: those of a crew do, and others that [`Stdio::in_flow`] ties
@@ -180,6 +199,24 @@ mod tests {
     #[test]
     fn with_the_rule_off_the_same_changes_are_made() {
         assert_eq!(check(FlowRule::Off, &INJECTED), [true; 10]);
+    }
+
+    #[test]
+    fn only_the_policy_of_the_machine_has_the_rule_off() {
+        let layer = |kind, said: &str| {
+            let text = format!("[flow]\nafter-network = {said:?}\nreason = \"r\"\n");
+            Layer::parse(kind, "policy.toml", &text)
+        };
+        let rule = |layers: &[&str]| {
+            let mut builder = Host::builder().looks_only();
+            for said in layers {
+                builder = builder.layer(layer(LayerKind::Host, said).unwrap());
+            }
+            matches!(builder.build().unwrap().flow_rule(None), FlowRule::Off)
+        };
+        assert_eq!([rule(&[]), rule(&["ask"]), rule(&["allow"])], [false, false, true]);
+        assert!(!rule(&["allow", "ask"]), "the stricter of two");
+        assert!(layer(LayerKind::Workspace, "allow").is_err());
     }
 
     #[test]

@@ -176,9 +176,6 @@ impl Owner {
             Err(_) => ("failed", wit::agents::State::Failed),
         };
         self.state.send_replace(state);
-        if let (Ok(outcome), None) = (&done, &self.start.parent) {
-            self.shared.watcher.outcome(&self.start.label, outcome);
-        }
         self.shared.watcher.event(&AgentEvent::Ended {
             id: self.start.id.clone(),
             state: told,
@@ -234,7 +231,12 @@ impl Owner {
         let budget = self.purse.left();
         let wall = budget.wall();
         let id = self.start.id.clone();
-        self.shared.watcher.event(&AgentEvent::Running { id: id.clone(), wall_ms: budget.wall_ms });
+        self.shared.watcher.event(&AgentEvent::Running {
+            id: id.clone(),
+            wall_ms: budget.wall_ms,
+            tool_calls: budget.tool_calls,
+            model_calls: budget.model_calls,
+        });
         let deadline = tokio::time::Instant::now() + wall;
         let models = self.models(deadline);
         let world = World::new(

@@ -44,7 +44,7 @@ pub(super) fn all(
     host: &Host,
     plugins: &[Arc<Plugin>],
     agents: &BTreeMap<String, Arc<Plugin>>,
-    options: &dyn Fn() -> RunOptions,
+    options: &RunOptions,
 ) -> Result<Vec<Tool>, RunError> {
     let mut found = functions(host, plugins, options)?;
     found.extend(of_servers(host, agents, options)?);
@@ -59,11 +59,11 @@ pub(super) fn all(
 fn functions(
     host: &Host,
     plugins: &[Arc<Plugin>],
-    options: &dyn Fn() -> RunOptions,
+    options: &RunOptions,
 ) -> Result<Vec<Tool>, RunError> {
     let mut found = Vec::new();
     for plugin in plugins {
-        let own = RunOptions { shared: true, ..options() };
+        let own = RunOptions { shared: true, ..options.clone() };
         let granted = host.plan(plugin, &own)?.verdicts.granted;
         let interface = inspect(&plugin.component, &plugin.display)?;
         // What asks a person before it is done needs a client, and an agent is none.
@@ -95,12 +95,11 @@ fn functions(
 fn of_servers(
     host: &Host,
     agents: &BTreeMap<String, Arc<Plugin>>,
-    options: &dyn Fn() -> RunOptions,
+    options: &RunOptions,
 ) -> Result<Vec<Tool>, RunError> {
     let mut found = BTreeMap::new();
     for plugin in agents.values() {
-        let options = options();
-        let plan = host.plan(plugin, &options)?;
+        let plan = host.plan(plugin, options)?;
         let Some(servers) = &options.outside else { continue };
         for tool in servers.under(plan.ceiling()).tools(&plan.verdicts.granted) {
             found.insert((tool.server.clone(), tool.name.clone()), tool);

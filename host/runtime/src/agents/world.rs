@@ -1,7 +1,7 @@
 //! What one agent may ask, answered within its grants, its purse and its time.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,12 +20,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::owner::Start;
-use super::{AgentEvent, Shared, convert};
+use super::{AgentEvent, PersonQuestion, Shared, convert};
 
 /// The most one message may hold, in bytes.
 const MESSAGE_BYTES: usize = 1024 * 1024;
 /// The most of a question that a person is shown, in bytes.
 const QUESTION_BYTES: usize = 2_048;
+/// What a part of a message counts for beside what is in it, in bytes: it takes room however little it
+/// says.
+const PART_BYTES: usize = 64;
 /// The most a topic, a label or the name of a message may hold.
 const NAME_BYTES: usize = 200;
 
@@ -114,18 +117,21 @@ impl World {
         answer
     }
 
-    /// Checks what a child is asked for with, and returns what it is started with.
-    fn child(&self, spec: agents::Spec) -> Result<(Start, Budget), agents::SpawnError> {
-        let name = spec.agent.parse().map_err(|_| agents::SpawnError::NotFound)?;
+    /// Checks that an agent of this name may be started.
+    fn may_start(&self, agent: &str) -> Result<(), agents::SpawnError> {
+        let name = agent.parse().map_err(|_| agents::SpawnError::NotFound)?;
         if !self.grants.allows(&Capability::Agent(name)) {
-            let why = format!("this agent was not granted `agent:{}`", spec.agent);
+            let why = format!("this agent was not granted `agent:{agent}`");
             return Err(agents::SpawnError::Denied(why));
         }
-        let shared = self.shared.upgrade();
-        let shared = shared.ok_or(agents::SpawnError::NotFound)?;
-        if !shared.agents.contains_key(&spec.agent) {
-            return Err(agents::SpawnError::NotFound);
-        }
+        let shared = self.shared.upgrade().ok_or(agents::SpawnError::NotFound)?;
+        let there = shared.agents.contains_key(agent);
+        if there { Ok(()) } else { Err(agents::SpawnError::NotFound) }
+    }
+
+    /// Checks what a child is asked for with, and returns what it is started with.
+    fn child(&self, spec: agents::Spec) -> Result<(Start, Budget), agents::SpawnError> {
+        self.may_start(&spec.agent)?;
         let invalid = |why: &str| agents::SpawnError::Invalid(why.to_owned());
         if spec.label.len() > NAME_BYTES {
             return Err(invalid("the label is too long"));
@@ -155,6 +161,9 @@ impl World {
         if let Some(twice) = group.specs.iter().find(|spec| !labels.insert(spec.label.clone())) {
             let why = format!("two members are called `{}`", twice.label);
             return Err(agents::SpawnError::Invalid(why));
+        }
+        if let agents::Strategy::Reduce(agent) = &group.strategy {
+            self.may_start(agent)?;
         }
         let config = AggregationConfig {
             strategy: convert::strategy(group.strategy),
@@ -211,6 +220,15 @@ impl World {
     }
 }
 
+/// Says that nobody waits for an answer any more, when this is dropped.
+struct Withdraw(Arc<AtomicBool>);
+
+impl Drop for Withdraw {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Says why a tool gave no answer.
 fn said(error: &tools::Error) -> String {
     match error {
@@ -230,7 +248,7 @@ fn size(parts: &[types::Part]) -> usize {
         types::Part::Text(text) | types::Part::Json(text) => text.len(),
         types::Part::Blob(blob) => blob.data.len() + blob.mime_type.len(),
     };
-    parts.iter().map(of_part).sum()
+    parts.iter().map(|part| of_part(part) + PART_BYTES).sum()
 }
 
 impl AgentWorld for World {
@@ -363,22 +381,34 @@ impl AgentWorld for World {
         details: String,
         timeout: Duration,
     ) -> BoxFuture<'_, approval::Verdict> {
-        let person = self.shared.upgrade().and_then(|shared| shared.person.clone());
+        let shared = self.shared.upgrade();
+        let asked =
+            shared.and_then(|all| all.person.clone().map(|one| (one, Arc::clone(&all.desk))));
         let time = timeout.min(self.left());
         async move {
-            let Some(person) = person else { return approval::Verdict::NoApprover };
+            let Some((person, desk)) = asked else { return approval::Verdict::NoApprover };
             let id = self.id.clone();
             let fits = |text: &str| text[..text.floor_char_boundary(QUESTION_BYTES)].to_owned();
             let (action, details) = (fits(&action), fits(&details));
-            let asked = tokio::task::spawn_blocking(move || person(&id, &action, &details));
+            let withdrawn = Arc::new(AtomicBool::new(false));
+            let _withdraw = Withdraw(Arc::clone(&withdrawn));
+            let asked = async {
+                let desk = desk.acquire_owned().await.ok()?;
+                let ask = move || {
+                    let _desk = desk;
+                    let (agent, action, details) = (&id, &action, &details);
+                    person(&PersonQuestion { agent, action, details, withdrawn: &withdrawn })
+                };
+                tokio::task::spawn_blocking(ask).await.ok()
+            };
             let answered = async {
                 tokio::select! {
                     biased;
                     _ = self.node.asked() => approval::Verdict::Expired,
                     answer = asked => match answer {
-                        Ok(true) => approval::Verdict::Granted,
-                        Ok(false) => approval::Verdict::Declined,
-                        Err(_) => approval::Verdict::NoApprover,
+                        Some(true) => approval::Verdict::Granted,
+                        Some(false) => approval::Verdict::Declined,
+                        None => approval::Verdict::NoApprover,
                     },
                     () = tokio::time::sleep(time) => approval::Verdict::Expired,
                 }

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod agents;
 mod ambient;
 mod broken;
 mod common;

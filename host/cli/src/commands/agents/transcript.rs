@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ringfence::CrewTask;
 use ringfence::supervisor::Outcome;
-use serde::Deserialize;
+use ringfence::{CrewTask, Plugin};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::args::Global;
@@ -23,6 +23,42 @@ pub(super) struct Transcript {
     path: PathBuf,
     file: File,
     tasks: Vec<CrewTask>,
+}
+
+/// The plugins of a run, by name: what a run that goes on with it has to find again.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cast {
+    pub(super) agents: BTreeMap<String, String>,
+    pub(super) tools: BTreeMap<String, String>,
+}
+
+impl Cast {
+    /// Returns these plugins with their digests.
+    pub(super) fn new(agents: &[Plugin], tools: &[Plugin]) -> Self {
+        let by_name = |plugins: &[Plugin]| {
+            let digest = |one: &Plugin| (one.manifest.name.clone(), one.identity.to_string());
+            plugins.iter().map(digest).collect()
+        };
+        Self { agents: by_name(agents), tools: by_name(tools) }
+    }
+
+    /// Returns the name of a plugin that is there in both and is not the same, with both digests.
+    fn changed<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
+        let pairs = [(&self.agents, &now.agents), (&self.tools, &now.tools)];
+        pairs.into_iter().find_map(|(then, now)| {
+            let differs = |(name, digest): (&'a String, &'a String)| {
+                let other = now.get(name).filter(|other| *other != digest)?;
+                Some((name.as_str(), digest.as_str(), other.as_str()))
+            };
+            then.iter().find_map(differs)
+        })
+    }
+}
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    run: Cast,
 }
 
 /// A line that says what came of a task.
@@ -42,7 +78,7 @@ struct Named {
 
 impl Transcript {
     /// Starts a transcript of its own in the state directory, which only this user can read.
-    pub(super) fn start(global: &Global, tasks: &[CrewTask]) -> Result<Self, CliError> {
+    pub(super) fn start(global: &Global, tasks: &[CrewTask], cast: Cast) -> Result<Self, CliError> {
         let state = places::state(global)?;
         crate::files::private_dir(&state, "state directory")?;
         let dir = state.join("runs");
@@ -60,7 +96,9 @@ impl Transcript {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(fail)?;
-        Ok(Self { path, file, tasks: tasks.to_vec() })
+        let mut transcript = Self { path, file, tasks: tasks.to_vec() };
+        transcript.write(&json!(Begun { run: cast })).map_err(fail)?;
+        Ok(transcript)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -87,13 +125,28 @@ impl Transcript {
 }
 
 /// Returns the outcomes in a transcript that are those of `tasks` as they are now. A last line that was
-/// cut off when the run was stopped is left out.
+/// cut off when the run was stopped is left out. What another plugin of the same name made of a task is
+/// never taken for what this one would.
 pub(super) fn outcomes(
     path: &Path,
     tasks: &[CrewTask],
+    cast: &Cast,
 ) -> Result<BTreeMap<String, Outcome>, CliError> {
     let text = places::read(path, "transcript", TRANSCRIPT_BYTES)?;
     let text = String::from_utf8_lossy(&text);
+    let shown = path.display();
+    let begun = text.lines().next().and_then(|line| serde_json::from_str::<Begun>(line).ok());
+    let Some(Begun { run: then }) = begun else {
+        return Err(CliError::Usage(format!(
+            "`{shown}` is no transcript of a run: its first line does not say which plugins took part"
+        )));
+    };
+    if let Some((name, was, is)) = then.changed(cast) {
+        return Err(CliError::Usage(format!(
+            "`{name}` is not what it was in the run of `{shown}`: it was {was} and is {is}; leave \
+             `--resume` out to do every task again, or name the plugin as it was"
+        )));
+    }
     let mut found = BTreeMap::new();
     for finished in text.lines().filter_map(|line| serde_json::from_str::<Finished>(line).ok()) {
         let Named { label, agent, goal, input } = &finished.task;
@@ -106,9 +159,6 @@ pub(super) fn outcomes(
         if tasks.iter().any(|task| same(&task)) {
             found.insert(label.clone(), finished.outcome);
         }
-    }
-    if found.is_empty() && !text.trim_start().starts_with('{') {
-        return Err(CliError::Usage(format!("`{}` is no transcript of a run", path.display())));
     }
     Ok(found)
 }
