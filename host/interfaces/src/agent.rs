@@ -20,7 +20,18 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit/v0.1/agent",
         world: "ringfence:agent/agent",
-        imports: { default: async | trappable },
+        // What is answered at once is no future: that costs a box for each call.
+        imports: {
+            "ringfence:agent/tools.list": trappable,
+            "ringfence:agent/model.names": trappable,
+            "ringfence:agent/mailbox.send": trappable,
+            "ringfence:agent/agents.[method]child.id": trappable,
+            "ringfence:agent/agents.[method]child.status": trappable,
+            "ringfence:agent/agents.[method]child.cancel": trappable,
+            "ringfence:agent/agents.spawn": trappable,
+            "ringfence:agent/control": trappable,
+            default: async | trappable,
+        },
         exports: { default: async },
         with: { "ringfence:agent/agents.child": super::Child },
         additional_derives: [PartialEq],
@@ -172,7 +183,7 @@ impl AgentView<'_> {
 impl types::Host for AgentView<'_> {}
 
 impl tools::Host for AgentView<'_> {
-    async fn list(&mut self) -> wasmtime::Result<Vec<tools::Tool>> {
+    fn list(&mut self) -> wasmtime::Result<Vec<tools::Tool>> {
         Ok(self.world.map(|world| world.tools()).unwrap_or_default())
     }
 
@@ -195,7 +206,7 @@ impl tools::Host for AgentView<'_> {
 }
 
 impl mailbox::Host for AgentView<'_> {
-    async fn send(
+    fn send(
         &mut self,
         to: String,
         topic: String,
@@ -217,15 +228,15 @@ impl mailbox::Host for AgentView<'_> {
 }
 
 impl agents::HostChild for AgentView<'_> {
-    async fn id(&mut self, child: Resource<Child>) -> wasmtime::Result<String> {
+    fn id(&mut self, child: Resource<Child>) -> wasmtime::Result<String> {
         Ok(self.table.get(&child)?.id())
     }
 
-    async fn status(&mut self, child: Resource<Child>) -> wasmtime::Result<agents::State> {
+    fn status(&mut self, child: Resource<Child>) -> wasmtime::Result<agents::State> {
         Ok(self.table.get(&child)?.state())
     }
 
-    async fn cancel(&mut self, child: Resource<Child>, reason: String) -> wasmtime::Result<()> {
+    fn cancel(&mut self, child: Resource<Child>, reason: String) -> wasmtime::Result<()> {
         let reason = &reason[..reason.floor_char_boundary(NOTE_BYTES)];
         self.table.get(&child)?.cancel(&ringfence_capability::text::plain(reason));
         Ok(())
@@ -248,7 +259,7 @@ impl agents::HostChild for AgentView<'_> {
 }
 
 impl agents::Host for AgentView<'_> {
-    async fn spawn(
+    fn spawn(
         &mut self,
         spec: agents::Spec,
     ) -> wasmtime::Result<Result<Resource<Child>, agents::SpawnError>> {
@@ -285,21 +296,16 @@ impl agents::Host for AgentView<'_> {
 }
 
 impl control::Host for AgentView<'_> {
-    async fn cancelled(&mut self) -> wasmtime::Result<bool> {
+    fn cancelled(&mut self) -> wasmtime::Result<bool> {
         Ok(self.world.is_some_and(|world| world.cancelled()))
     }
 
-    async fn remaining_ms(&mut self) -> wasmtime::Result<u64> {
+    fn remaining_ms(&mut self) -> wasmtime::Result<u64> {
         let left = self.world.map_or(Duration::MAX, |world| world.remaining());
         Ok(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 
-    async fn progress(
-        &mut self,
-        done: f64,
-        total: Option<f64>,
-        note: String,
-    ) -> wasmtime::Result<()> {
+    fn progress(&mut self, done: f64, total: Option<f64>, note: String) -> wasmtime::Result<()> {
         let note = &note[..note.floor_char_boundary(NOTE_BYTES)];
         self.meter.charge(ringfence_capability::Limit::Log, note.len() as u64 + 32)?;
         if let Some(world) = self.world {

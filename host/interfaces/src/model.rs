@@ -350,7 +350,7 @@ impl HostState {
 }
 
 impl wit::Host for Option<&ModelCtx> {
-    async fn names(&mut self) -> wasmtime::Result<Vec<String>> {
+    fn names(&mut self) -> wasmtime::Result<Vec<String>> {
         Ok(self.map(ModelCtx::names).unwrap_or_default())
     }
 

@@ -70,7 +70,8 @@ impl<M> Mailbox<M> {
         Ok(())
     }
 
-    /// Returns the oldest message that is `wanted`, waiting for it until `end`.
+    /// Returns the oldest message that is `wanted`, waiting for it until `end`; without one until the
+    /// receiver is to end.
     ///
     /// # Errors
     /// [`NotReceived`]. A receiver that is to end gets no message, even one that is there.
@@ -80,7 +81,7 @@ impl<M> Mailbox<M> {
     pub async fn receive(
         &self,
         cancel: &Cancel,
-        end: Instant,
+        end: Option<Instant>,
         wanted: impl Fn(&M) -> bool,
     ) -> Result<M, NotReceived> {
         loop {
@@ -97,7 +98,7 @@ impl<M> Mailbox<M> {
                 biased;
                 _ = cancel.asked() => return Err(NotReceived::Cancelled),
                 () = arrived => {}
-                () = tokio::time::sleep_until(end) => return Err(NotReceived::Timeout),
+                () = over(end) => return Err(NotReceived::Timeout),
             }
         }
     }
@@ -127,5 +128,13 @@ impl<M> Mailbox<M> {
 
     fn lock(&self) -> MutexGuard<'_, Inner<M>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until `end`; for ever without one, which takes no timer.
+async fn over(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }

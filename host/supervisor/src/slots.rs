@@ -90,6 +90,12 @@ impl Slots {
 
 impl Shared {
     async fn turn(&self, cancel: &Cancel) -> Result<OwnedSemaphorePermit, NoSlot> {
+        // One that is free is nobody's: whoever waits has the next before it is free.
+        if !cancel.is_asked()
+            && let Ok(permit) = Arc::clone(&self.turns).try_acquire_owned()
+        {
+            return Ok(permit);
+        }
         tokio::select! {
             biased;
             _ = cancel.asked() => Err(NoSlot::Cancelled),

@@ -74,11 +74,11 @@ proptest! {
                     }
                 },
                 Step::Receive(topic) => {
-                    let receive = mailbox.receive(&cancel, far(), move |m: &(u8, usize)| m.0 == topic);
+                    let receive = mailbox.receive(&cancel, Some(far()), move |m: &(u8, usize)| m.0 == topic);
                     waiting = Some((Some(topic), Box::pin(receive)));
                 }
                 Step::ReceiveAny => {
-                    waiting = Some((None, Box::pin(mailbox.receive(&cancel, far(), |_| true))));
+                    waiting = Some((None, Box::pin(mailbox.receive(&cancel, Some(far()), |_| true))));
                 }
                 Step::DropReceiver => waiting = None,
                 Step::Poll => {}
@@ -162,7 +162,7 @@ fn a_receiver_that_is_to_end_gets_nothing_even_what_is_there() {
     let _entered = runtime.enter();
     let (cancel, mailbox) = (Cancel::default(), Mailbox::new(NonZeroUsize::MIN));
     let mut waiting: Pin<Box<dyn Future<Output = _> + '_>> =
-        Box::pin(mailbox.receive(&cancel, far(), |_| true));
+        Box::pin(mailbox.receive(&cancel, Some(far()), |_| true));
     assert!(poll(&mut waiting).is_pending());
     cancel.ask(Why::Person);
     mailbox.send(1).unwrap();
@@ -175,7 +175,7 @@ fn a_receiver_that_is_to_end_gets_nothing_even_what_is_there() {
 fn a_wait_for_a_message_ends_at_its_time() {
     runtime().block_on(async {
         let mailbox: Mailbox<u8> = Mailbox::new(NonZeroUsize::MIN);
-        let got = mailbox.receive(&Cancel::default(), Instant::now(), |_| true).await;
+        let got = mailbox.receive(&Cancel::default(), Some(Instant::now()), |_| true).await;
         assert_eq!(got, Err(NotReceived::Timeout));
     });
 }

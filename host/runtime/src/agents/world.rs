@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -26,6 +26,8 @@ use super::{AgentEvent, PersonQuestion, Shared, convert};
 const MESSAGE_BYTES: usize = 1024 * 1024;
 /// The most of a question that a person is shown, in bytes.
 const QUESTION_BYTES: usize = 2_048;
+/// A wait that would end this shortly before the run does is one for the end of the run.
+const TO_THE_END: Duration = Duration::from_millis(2);
 /// What a part of a message counts for beside what is in it, in bytes: it takes room however little it
 /// says.
 const PART_BYTES: usize = 64;
@@ -42,7 +44,8 @@ pub(super) struct World {
     node: Cancel,
     grants: Arc<GrantSet>,
     deadline: Instant,
-    slot: tokio::sync::Mutex<Slot>,
+    /// Its turn; nothing while it waits for others.
+    slot: Mutex<Option<Slot>>,
     mailbox: Arc<Mailbox<mailbox::Message>>,
     /// What it spends on models, and what the tools it calls do.
     models: Arc<dyn ModelBudget>,
@@ -71,7 +74,7 @@ impl World {
             node: node.clone(),
             grants,
             deadline,
-            slot: tokio::sync::Mutex::new(slot),
+            slot: Mutex::new(Some(slot)),
             mailbox: Arc::clone(mailbox),
             models,
             children: AtomicU64::new(0),
@@ -85,7 +88,11 @@ impl World {
 
     /// Waits for `work` without a turn, so that what it waits for can have one.
     async fn without_turn<T>(&self, work: impl Future<Output = T>) -> T {
-        self.slot.lock().await.while_waiting(&self.node, work).await
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut slot) = slot else { return work.await };
+        let done = slot.while_waiting(&self.node, work).await;
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(slot);
+        done
     }
 
     async fn call_tool(
@@ -312,7 +319,8 @@ impl AgentWorld for World {
         topic: Option<String>,
         timeout: Duration,
     ) -> BoxFuture<'_, Result<Option<mailbox::Message>, mailbox::Error>> {
-        let end = Instant::now() + timeout.min(self.left());
+        // At the end of the run it is woken anyway.
+        let end = (timeout + TO_THE_END < self.left()).then(|| Instant::now() + timeout);
         async move {
             let wanted =
                 |m: &mailbox::Message| topic.as_ref().is_none_or(|topic| m.topic == *topic);
