@@ -223,7 +223,7 @@ impl Prepared {
             effects: Arc::clone(effects),
             http,
             kv: KvCtx::new(&self.grants, database, Arc::clone(meter), Arc::clone(effects)),
-            programs: programs,
+            programs,
             outside: self.outside.as_ref().map(|(servers, ceiling)| servers.under(*ceiling)),
             args: args.to_vec(),
             env: self.env.clone(),
