@@ -8,6 +8,15 @@ use serde_json::{Value, json};
 use super::live::Live;
 use super::{Fixture, text};
 
+impl Live {
+    /// Answers the next question of the server with this, and returns the question.
+    fn reply(&mut self, result: &Value) -> Value {
+        let question = self.told("elicitation/create");
+        self.send(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }));
+        question
+    }
+}
+
 const MANIFEST: &str = r#"
 [plugin]
 name = "native"

@@ -55,14 +55,6 @@ impl Live {
         self.wait(|message| message["id"] == id && message.get("method").is_none())
     }
 
-    /// Answers the next question of the server with this, and returns the question.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn reply(&mut self, result: &Value) -> Value {
-        let question = self.told("elicitation/create");
-        self.send(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }));
-        question
-    }
-
     /// Waits for a notification.
     pub(crate) fn told(&mut self, method: &str) -> Value {
         self.wait(|message| message["method"] == method)
