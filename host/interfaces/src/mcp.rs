@@ -35,6 +35,8 @@ pub use bindings::ringfence::host::mcp as wit;
 pub const ARGUMENT_BYTES: usize = 1024 * 1024;
 /// The most of a name that is recorded.
 const NAME_BYTES: usize = 200;
+/// The most of a reason that is recorded.
+const REASON_BYTES: usize = 1_000;
 
 /// Calls tools of outside servers for one run of one plugin.
 pub trait OutsideTools: Send + Sync + 'static {
@@ -45,13 +47,23 @@ pub trait OutsideTools: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be called.
-    fn reach(&self, server: &str, tool: &str) -> Result<OutsideReach, wit::Error>;
+    fn reach(&self, server: &str, tool: &str) -> Result<OutsideReach, OutsideRefusal>;
 
     /// Calls a tool that a grant covers.
     ///
     /// # Cancellation
     /// Dropping the future withdraws the call.
     fn call(&self, call: OutsideCall) -> BoxFuture<'_, Result<wit::Reply, wit::Error>>;
+}
+
+/// Why a tool cannot be called.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "whoever holds the servers builds it")]
+pub struct OutsideRefusal {
+    /// What the guest is told.
+    pub told: wit::Error,
+    /// Why, for the log.
+    pub why: String,
 }
 
 /// What a call does at most.
@@ -129,13 +141,19 @@ impl OutsideCaller {
         timeout: Option<Duration>,
     ) -> Result<wit::Reply, wit::Error> {
         let servers = self.allowed(&server, &tool)?;
+        let refused = |OutsideRefusal { told, why }| self.refuse(&server, &tool, &why, told);
         if arguments.len() > ARGUMENT_BYTES {
-            return Err(wit::Error::TooLarge(ARGUMENT_BYTES as u64));
+            let why = format!("the arguments have more than {ARGUMENT_BYTES} bytes");
+            let told = wit::Error::TooLarge(ARGUMENT_BYTES as u64);
+            return Err(refused(OutsideRefusal { told, why }));
         }
         let (asked, name) = (Arc::clone(&servers), (server.clone(), tool.clone()));
         let reach = tokio::task::spawn_blocking(move || asked.reach(&name.0, &name.1)).await;
-        let gone = |_| wit::Error::Unavailable("the host failed at it".to_owned());
-        let operation = reach.map_err(gone)??.operation();
+        let reach = reach.unwrap_or_else(|_| {
+            let why = "the host failed at it".to_owned();
+            Err(OutsideRefusal { told: wit::Error::Unavailable(why.clone()), why })
+        });
+        let operation = reach.map_err(refused)?.operation();
         let done = Effect::done(Kind::Mcp, operation, target(&server, &tool));
         // By the flow rule, or because the log cannot be written.
         let held =
@@ -148,12 +166,8 @@ impl OutsideCaller {
 
     /// Returns what calls the tool, when a grant covers it. What is refused is recorded.
     fn allowed(&self, server: &str, tool: &str) -> Result<Arc<dyn OutsideTools>, wit::Error> {
-        let refused = |reason: &str| {
-            // It is refused whether or not that could be recorded.
-            let effect = Effect::refused(Kind::Mcp, "use", target(server, tool), reason);
-            let _ = self.effects.record(effect);
-            wit::Error::Denied(reason.to_owned())
-        };
+        let refused =
+            |reason: &str| self.refuse(server, tool, reason, wit::Error::Denied(reason.to_owned()));
         let wanted = OutsideScope::tool(server, tool).map(Capability::Mcp);
         let wanted = wanted.map_err(|error| refused(&error.to_string()))?;
         if !self.grants.allows(&wanted) {
@@ -161,6 +175,14 @@ impl OutsideCaller {
         }
         let servers = self.servers.clone();
         servers.ok_or_else(|| refused("this run has nothing that holds outside servers"))
+    }
+
+    /// Records why a call is not made, and returns what the guest is told.
+    fn refuse(&self, server: &str, tool: &str, why: &str, told: wit::Error) -> wit::Error {
+        let why = text::brief(why, REASON_BYTES);
+        // It is refused whether or not that could be recorded.
+        let _ = self.effects.record(Effect::refused(Kind::Mcp, "use", target(server, tool), why));
+        told
     }
 
     /// Returns how much of the run's own time is left.

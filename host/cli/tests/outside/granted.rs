@@ -2,8 +2,9 @@
 //! attack stands beside its twin, which succeeds once a person gave what it needs.
 
 use std::path::Path;
+use std::process::Stdio;
 
-use super::common::{Done, Fixture};
+use super::common::{Done, Fixture, until};
 
 /// A server that says what was called, and whose tools a file describes.
 const TELLS: &str = r#"
@@ -207,4 +208,49 @@ fn what_a_server_said_cannot_steer_an_agent_into_a_call_that_changes_something()
     let fixture = Fixture::added(&reads, &[]);
     let read = fixture.run(&args);
     assert!(read.out.contains("called one") && read.out.contains("called two"), "{read:?}");
+}
+
+/// A server of which a call of `one` lasts until there is a file `go`. Its tools change nothing.
+const WAITS: &str = r#"
+tool() { printf '{"name":"%s","description":"%s","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}' "$1" "$2"; }
+call() { case $line in *'"name":"one"'*) while ! [ -e go ]; do :; done; text 'called one' ;; *) text 'called two' ;; esac; }"#;
+
+/// Has an agent call `one` and then `two` of a server that `between` is done to during the first call.
+fn meanwhile(between: impl Fn(&Fixture)) -> String {
+    let fixture = Fixture::added(WAITS, &[]);
+    let agent = guest("tool-caller");
+    let run = ["agents", "run", &agent, "it_one it_two", "--input", "{}", "-p", "read-only"];
+    let mut command = fixture.command(&[&run[..], &["--mcp", "it/*"]].concat());
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    assert!(until(|| fixture.raw_log().contains("\"mcp.call\"")));
+    between(&fixture);
+    fixture.write("go", "");
+    let said = String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap();
+    assert!(said.contains("called one"), "a call under way goes on: {said}");
+    said
+}
+
+#[test]
+fn a_run_never_calls_a_server_as_it_was_before_it_was_removed_or_replaced() {
+    let removed = meanwhile(|fixture| {
+        assert_eq!(fixture.run(&["mcp", "remove", "it"]).code, Some(0));
+    });
+    assert!(removed.contains("NotFound") && !removed.contains("called two"), "{removed}");
+    let replaced = meanwhile(|fixture| {
+        fixture.server(&WAITS.replace("called two", "another two"));
+        let done = fixture.add(&["--replace"]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+    });
+    assert!(replaced.contains("another two") && !replaced.contains("called two"), "{replaced}");
+    // The twin: the record of another server changes nothing for this one.
+    let other = meanwhile(|fixture| {
+        let add = ["mcp", "add", "other", "--", "bash", "server.sh"];
+        let plan = [&["mcp", "add", "other", "--plan"], &add[3..]].concat();
+        let subject = fixture.json(&plan)["subject"].as_str().unwrap().to_owned();
+        let args = [&["mcp", "add", "other", "--approve", &subject], &add[3..]].concat();
+        let done = fixture.run(&args);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert_eq!(fixture.run(&["mcp", "remove", "other"]).code, Some(0));
+    });
+    assert!(other.contains("called two"), "{other}");
 }

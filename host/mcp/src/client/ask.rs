@@ -59,14 +59,24 @@ impl dyn Asking + '_ {
     /// Puts the question in `params` and returns the answer as it is sent. What is no form, such as an
     /// address to be visited, is declined.
     pub(super) async fn put(&self, params: Map<String, Value>) -> Value {
-        let Some(asked) = read(&params) else { return declined() };
+        match read(&params) {
+            Some(asked) => answered(&self.answer(asked).await),
+            None => declined(),
+        }
+    }
+
+    /// Puts a question to the person: a field that was left as it is has what the form showed in it, and
+    /// an answer that does not fit the form is none.
+    ///
+    /// # Cancellation
+    /// Dropping the future gives no answer.
+    pub async fn answer(&self, asked: Asked) -> Given {
         let schema = asked.schema.clone();
         match self.ask(asked).await.with_defaults(&schema) {
-            Given::Filled(content) if schema::problems(&schema, &content).is_empty() => {
-                json!({ "action": "accept", "content": content })
+            Given::Filled(content) if !schema::problems(&schema, &content).is_empty() => {
+                Given::Declined
             }
-            Given::Cancelled => json!({ "action": "cancel" }),
-            _ => declined(),
+            given => given,
         }
     }
 }
@@ -128,6 +138,30 @@ pub(super) fn answered(given: &Given) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Says(Value);
+
+    impl Asking for Says {
+        fn ask(&self, _: Asked) -> BoxFuture<'_, Given> {
+            async { Given::Filled(self.0.clone()) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_fit_the_form_is_none() {
+        let schema = json!({ "type": "object", "required": ["n"], "properties": {
+            "n": { "type": "integer" }, "a": { "type": "string", "default": "x" },
+        } });
+        let answer = async |said: Value| {
+            let person: &dyn Asking = &Says(said);
+            person.answer(Asked::new("how many?".to_owned(), schema.clone())).await
+        };
+        let fits = Given::Filled(json!({ "n": 1, "a": "x" }));
+        assert_eq!(answer(json!({ "n": 1 })).await, fits);
+        for wrong in [json!({ "n": "1" }), json!({}), json!([])] {
+            assert_eq!(answer(wrong.clone()).await, Given::Declined, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_field_that_was_left_alone_has_what_the_form_showed() {

@@ -191,7 +191,9 @@ async fn put(asks: Asks, asking: &dyn Asking) -> Answers {
     let mut given = Vec::new();
     for (key, question, _) in asks.questions {
         let answer = match question {
-            Question::Person { message, schema } => asking.ask(Asked::new(message, schema)).await,
+            Question::Person { message, schema } => {
+                asking.answer(Asked::new(message, schema)).await
+            }
             Question::Model { .. } | Question::Roots => Given::Declined,
         };
         given.push((key, answer));

@@ -1,8 +1,9 @@
 //! The tools of outside servers for plugins and agents that were granted them.
 //!
 //! Invariants: a server is started with the first call of a granted tool, as whoever added it approved it
-//! and in no other way; a run never calls a server that was added under a wider profile than its own; a
-//! tool is called only as it was accepted. What is told to a plugin names no path of this machine.
+//! and in no other way; one that was removed, replaced or accepted anew is not called as it was before;
+//! a run never calls a server that was added under a wider profile than its own; a tool is called only as
+//! it was accepted. What is told to a plugin names no path of this machine; the log has the whole of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +14,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ringfence_bundle::nearest;
 use ringfence_capability::{
-    Capability, Class, Diagnostic, GrantSet, Kind, OutsidePart, OutsideScope, Profile,
+    Capability, Class, Diagnostic, Digest, GrantSet, Kind, OutsidePart, OutsideScope, Profile,
 };
-use ringfence_interfaces::mcp::{OutsideCall, OutsideReach, OutsideTools, wit};
+use ringfence_interfaces::mcp::{OutsideCall, OutsideReach, OutsideRefusal, OutsideTools, wit};
 use ringfence_mcp::client::{ClientBounds, Nobody};
 use ringfence_mcp::contract::Contract;
 use ringfence_mcp::{Answer, CallError, Part, Quiet};
@@ -26,11 +27,8 @@ use crate::RunError;
 
 /// Where the outside servers of a person are kept.
 pub trait KeptServers: Send + Sync + 'static {
-    /// Returns the names of all.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
-    fn names(&self) -> Result<Vec<String>, OutsideError>;
+    /// Returns the names of those that can be listed: only what could be meant is looked for in them.
+    fn names(&self) -> Vec<String>;
 
     /// Returns what is kept about one; nothing when it was not added. Nothing is started.
     ///
@@ -38,17 +36,19 @@ pub trait KeptServers: Send + Sync + 'static {
     /// When what is kept cannot be used.
     fn known(&self, name: &str) -> Result<Option<KnownServer>, OutsideError>;
 
-    /// Returns one that was added, not started.
+    /// Returns one that was added, not started, with what is kept about exactly this one.
     ///
     /// # Errors
     /// When it is not what it was added as.
-    fn open(&self, name: &str) -> Result<OutsideServer, RunError>;
+    fn open(&self, name: &str) -> Result<(KnownServer, OutsideServer), RunError>;
 }
 
 /// What is kept about one server.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "whoever keeps servers builds it")]
 pub struct KnownServer {
+    /// The digest of everything that is kept about it: another one is another server.
+    pub record: Digest,
     /// The profile it was added under.
     pub profile: Profile,
     /// Its tools, as they were accepted.
@@ -83,7 +83,8 @@ impl OutsideServers {
     /// # Errors
     /// [`OutsideError::NoServer`], [`OutsideError::TooWide`], [`OutsideError::NoTool`].
     pub fn check(&self, scope: &OutsideScope, ceiling: Profile) -> Result<(), OutsideError> {
-        let known = self.known(scope.server().as_str(), ceiling)?;
+        let name = scope.server().as_str();
+        let known = self.within(name, self.0.kept.known(name)?, ceiling)?;
         let there = |name: &str| known.tools.iter().any(|tool| tool.name() == name);
         match scope.part() {
             OutsidePart::Tool(tool) if !there(tool.as_str()) => Err(OutsideError::NoTool {
@@ -111,10 +112,15 @@ impl OutsideServers {
         Arc::new(Under { servers: self.clone(), ceiling })
     }
 
-    fn known(&self, name: &str, ceiling: Profile) -> Result<KnownServer, OutsideError> {
-        let known = self.0.kept.known(name)?;
+    /// Returns what is known about a server that may serve a run under `ceiling`.
+    fn within(
+        &self,
+        name: &str,
+        known: Option<KnownServer>,
+        ceiling: Profile,
+    ) -> Result<KnownServer, OutsideError> {
         let Some(known) = known else {
-            let names = self.0.kept.names()?;
+            let names = self.0.kept.names();
             let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
             return Err(OutsideError::NoServer { server: name.to_owned(), near });
         };
@@ -125,14 +131,23 @@ impl OutsideServers {
         Ok(known)
     }
 
-    /// Returns the server, opened once.
+    /// Returns the server, opened once for what is kept about it. Where that is another now, what was
+    /// opened before is let go: its calls under way go on, and then it is killed.
     fn hold(&self, name: &str, ceiling: Profile) -> Result<Arc<Held>, RunError> {
         let mut all = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = all.get(name).filter(|held| held.known.profile <= ceiling) {
+        let now = self.0.kept.known(name);
+        let is_same =
+            |held: &Arc<Held>| matches!(&now, Ok(Some(now)) if now.record == held.known.record);
+        if !all.get(name).is_some_and(is_same) {
+            all.remove(name);
+        }
+        self.within(name, now?, ceiling)?;
+        if let Some(held) = all.get(name) {
             return Ok(Arc::clone(held));
         }
-        let known = self.known(name, ceiling)?;
-        let server = self.0.kept.open(name)?;
+        let (known, server) = self.0.kept.open(name)?;
+        // It may have been replaced in between.
+        let known = self.within(name, Some(known), ceiling)?;
         let granted = server.granted().clone();
         let held = Arc::new(Held { member: Member::new(server), granted, known });
         all.insert(name.to_owned(), Arc::clone(&held));
@@ -169,14 +184,20 @@ struct Under {
 }
 
 impl Under {
-    fn hold(&self, server: &str) -> Result<Arc<Held>, wit::Error> {
-        self.servers.hold(server, self.ceiling).map_err(|error| told(&CallError::of(&error)))
+    fn hold(&self, server: &str) -> Result<Arc<Held>, OutsideRefusal> {
+        self.servers.hold(server, self.ceiling).map_err(|error| {
+            let told = told(&CallError::of(&error));
+            OutsideRefusal { told, why: with_causes(&error) }
+        })
     }
 
     async fn made(&self, call: OutsideCall) -> Result<wit::Reply, wit::Error> {
         let input = serde_json::from_str(&call.arguments)
             .map_err(|error| wit::Error::InvalidArguments(format!("no JSON: {error}")))?;
-        let held = self.hold(&call.server)?;
+        let held = self.hold(&call.server).map_err(|refusal| {
+            tracing::warn!(server = call.server, why = refusal.why, "it cannot be called");
+            refusal.told
+        })?;
         // Nobody is at the run to whom a question of the server could go.
         let (asking, listener) = (Arc::new(Nobody), Arc::new(Quiet));
         let answer = held.member.answered(&call.tool, &input, listener, asking, || call.deadline);
@@ -188,9 +209,12 @@ impl OutsideTools for Under {
     fn tools(&self, granted: &GrantSet) -> Vec<wit::Tool> {
         let mut all = Vec::new();
         for server in servers_of(granted) {
-            let Ok(held) = self.hold(&server) else {
-                tracing::warn!(server, "it cannot be used, so its tools are not offered");
-                continue;
+            let held = match self.hold(&server) {
+                Ok(held) => held,
+                Err(OutsideRefusal { why, .. }) => {
+                    tracing::warn!(server, why, "it cannot be used, so its tools are not offered");
+                    continue;
+                }
             };
             let covered = |tool: &&Contract| {
                 let scope = OutsideScope::tool(&server, tool.name());
@@ -203,9 +227,12 @@ impl OutsideTools for Under {
         all
     }
 
-    fn reach(&self, server: &str, tool: &str) -> Result<OutsideReach, wit::Error> {
+    fn reach(&self, server: &str, tool: &str) -> Result<OutsideReach, OutsideRefusal> {
         let held = self.hold(server)?;
-        let no_tool = || wit::Error::NotFound(format!("server `{server}` has no tool `{tool}`"));
+        let no_tool = || {
+            let why = format!("server `{server}` has no tool `{tool}`");
+            OutsideRefusal { told: wit::Error::NotFound(why.clone()), why }
+        };
         let tool = held.tool(tool).ok_or_else(no_tool)?;
         Ok(if held.reads_only(tool) { OutsideReach::Reads } else { OutsideReach::Changes })
     }
@@ -213,6 +240,17 @@ impl OutsideTools for Under {
     fn call(&self, call: OutsideCall) -> BoxFuture<'_, Result<wit::Reply, wit::Error>> {
         self.made(call).boxed()
     }
+}
+
+/// Returns what an error says, with what it comes from.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
 }
 
 /// Returns the servers that these grants are about.

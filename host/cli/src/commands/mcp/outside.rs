@@ -10,10 +10,11 @@ mod record;
 use std::sync::Arc;
 
 use ringfence::approval::{Answer, ApprovalError, Approver, Channel, NoApprover, Prompt, Request};
-use ringfence::{Host, OutsideOptions, OutsideServer, RunError};
+use ringfence::{Digest, Host, OutsideOptions, OutsideServer, RunError};
 use ringfence_audit::{Decision, Entry, Target};
 use ringfence_capability::{Diagnostic, Origin};
 use ringfence_store::Servers;
+use sha2::{Digest as _, Sha256};
 
 use crate::args::{Global, OutsideCommand};
 use crate::error::CliError;
@@ -64,16 +65,25 @@ fn servers(global: &Global) -> Result<Servers, CliError> {
     Servers::open(&places::data(global)?).map_err(room)
 }
 
+/// Returns the names of the servers that were added.
+fn names(global: &Global) -> Result<Vec<String>, CliError> {
+    let servers = Servers::look(&places::data(global)?).map_err(room)?;
+    let names = servers.map(|servers| servers.names()).transpose().map_err(room)?;
+    Ok(names.unwrap_or_default())
+}
+
+/// Returns what is kept about a server, and the digest of that; nothing when it was not added.
+fn kept_about(name: &str, global: &Global) -> Result<Option<(Record, Digest)>, CliError> {
+    let servers = Servers::look(&places::data(global)?).map_err(room)?;
+    let bytes = servers.map(|servers| servers.read(name)).transpose().map_err(room)?.flatten();
+    let Some(bytes) = bytes else { return Ok(None) };
+    Ok(Some((Record::read(name, &bytes)?, Digest::from_bytes(Sha256::digest(&bytes).into()))))
+}
+
 /// Returns what is kept about a server.
 fn record_of(name: &str, global: &Global) -> Result<Record, CliError> {
-    let servers = Servers::look(&places::data(global)?).map_err(room)?;
-    let bytes = match &servers {
-        Some(servers) => servers.read(name).map_err(room)?,
-        None => None,
-    };
-    let Some(bytes) = bytes else {
-        let names = servers.map(|servers| servers.names()).transpose().map_err(room)?;
-        let names = names.unwrap_or_default();
+    let Some((record, _)) = kept_about(name, global)? else {
+        let names = names(global)?;
         let near = ringfence_bundle::nearest(name, names.iter().map(String::as_str));
         let instead = near.map_or_else(
             || {
@@ -84,7 +94,7 @@ fn record_of(name: &str, global: &Global) -> Result<Record, CliError> {
         );
         return Err(CliError::Usage(format!("there is no outside server `{name}`; {instead}")));
     };
-    Record::read(name, &bytes)
+    Ok(record)
 }
 
 /// Returns the host a server of this record runs on.

@@ -140,9 +140,10 @@ fn form(server: &str, asked: &Asked) -> Option<Given> {
     }
     let mut content = serde_json::Map::new();
     for (name, field) in asked.schema.get("properties")?.as_object()? {
-        tty.show(&format!("{}: ", visible(name))).ok()?;
+        tty.show(&question(name, field)).ok()?;
         let line = tty.read_line(PATIENCE).ok()?;
         let line = line.trim();
+        // A field that is left as it is has the default that was shown, or nothing.
         if line.is_empty() {
             continue;
         }
@@ -153,4 +154,32 @@ fn form(server: &str, asked: &Asked) -> Option<Given> {
         content.insert(name.clone(), value);
     }
     Some(Given::Filled(Value::Object(content)))
+}
+
+/// Returns the line that asks for one field, with what an empty answer means.
+fn question(name: &str, field: &Value) -> String {
+    match field.get("default") {
+        Some(Value::String(text)) => format!("{} [{}]: ", visible(name), visible(text)),
+        Some(value) => format!("{} [{}]: ", visible(name), visible(&value.to_string())),
+        None => format!("{}: ", visible(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_shows_what_an_empty_answer_sends() {
+        for (field, shown) in [
+            (json!({ "type": "string" }), "a: "),
+            (json!({ "type": "string", "default": "x y" }), "a [x y]: "),
+            (json!({ "type": "integer", "default": 3 }), "a [3]: "),
+            (json!({ "type": "boolean", "default": true }), "a [true]: "),
+        ] {
+            assert_eq!(question("a", &field), shown);
+        }
+        let hidden = question("a", &json!({ "default": "x\u{1b}[2J\u{202e}y" }));
+        assert!(!hidden.contains(['\u{1b}', '\u{202e}']), "{hidden}");
+    }
 }

@@ -1,14 +1,14 @@
 //! The added servers, for plugins and agents that are granted tools of them.
 
 use ringfence::mcp::contract::Contract;
-use ringfence::{Diagnostic as _, KeptServers, KnownServer, OutsideError, OutsideServer, RunError};
-use ringfence_store::Servers;
+use ringfence::{
+    Diagnostic as _, Digest, KeptServers, KnownServer, OutsideError, OutsideServer, RunError,
+};
 
 use super::record::Record;
-use super::{host, options};
+use super::{host, kept_about, options};
 use crate::args::Global;
 use crate::error::CliError;
-use crate::places;
 
 /// The servers below one data directory.
 pub(super) struct Kept(Global);
@@ -16,15 +16,6 @@ pub(super) struct Kept(Global);
 impl Kept {
     pub(super) fn new(global: &Global) -> Self {
         Self(global.clone())
-    }
-
-    fn record(&self, name: &str) -> Result<Option<Record>, CliError> {
-        let room = |error| CliError::Room(Box::new(error));
-        let Some(servers) = Servers::look(&places::data(&self.0)?).map_err(room)? else {
-            return Ok(None);
-        };
-        let bytes = servers.read(name).map_err(room)?;
-        bytes.map(|bytes| Record::read(name, &bytes)).transpose()
     }
 }
 
@@ -34,34 +25,36 @@ fn kept(server: &str, error: &CliError) -> OutsideError {
     OutsideError::Kept { server: server.to_owned(), why: format!("{error}{hint}") }
 }
 
+fn known_of(record: &Record, digest: Digest) -> Result<KnownServer, CliError> {
+    // They were checked when the record was read.
+    let tools = record.tools.values().filter_map(|tool| Contract::read(&tool.definition).ok());
+    let profile = record.given.profile.parse()?;
+    Ok(KnownServer { record: digest, profile, tools: tools.collect() })
+}
+
 impl KeptServers for Kept {
-    fn names(&self) -> Result<Vec<String>, OutsideError> {
-        let names = || {
-            let servers = Servers::look(&places::data(&self.0)?);
-            let servers = servers.map_err(|error| CliError::Room(Box::new(error)))?;
-            let names = servers.map(|servers| servers.names()).transpose();
-            names.map_err(|error| CliError::Room(Box::new(error)))
-        };
-        names().map(Option::unwrap_or_default).map_err(|error| kept("*", &error))
+    fn names(&self) -> Vec<String> {
+        super::names(&self.0).unwrap_or_default()
     }
 
     fn known(&self, name: &str) -> Result<Option<KnownServer>, OutsideError> {
-        let record = self.record(name).map_err(|error| kept(name, &error))?;
-        let Some(record) = record else { return Ok(None) };
-        let profile = record.given.profile.parse();
-        let profile = profile.map_err(|error| kept(name, &CliError::from(error)))?;
-        // They were checked when the record was read.
-        let tools = record.tools.values().filter_map(|tool| Contract::read(&tool.definition).ok());
-        Ok(Some(KnownServer { profile, tools: tools.collect() }))
+        let known = || {
+            let found = kept_about(name, &self.0)?;
+            found.map(|(record, digest)| known_of(&record, digest)).transpose()
+        };
+        known().map_err(|error| kept(name, &error))
     }
 
-    fn open(&self, name: &str) -> Result<OutsideServer, RunError> {
-        let gone = || OutsideError::NoServer { server: name.to_owned(), near: None };
-        let opened = |record: &Record| {
-            Ok::<_, CliError>((host(record, &self.0)?, record.spec()?, options(record, &self.0)?))
+    fn open(&self, name: &str) -> Result<(KnownServer, OutsideServer), RunError> {
+        let opened = || {
+            let Some((record, digest)) = kept_about(name, &self.0)? else { return Ok(None) };
+            let host = host(&record, &self.0)?;
+            let (spec, options) = (record.spec()?, options(&record, &self.0)?);
+            Ok::<_, CliError>(Some((known_of(&record, digest)?, host, spec, options)))
         };
-        let record = self.record(name).map_err(|error| kept(name, &error))?.ok_or_else(gone)?;
-        let (host, spec, options) = opened(&record).map_err(|error| kept(name, &error))?;
-        OutsideServer::idle(&host, spec, options)
+        let found = opened().map_err(|error| kept(name, &error))?;
+        let gone = || OutsideError::NoServer { server: name.to_owned(), near: None };
+        let (known, host, spec, options) = found.ok_or_else(gone)?;
+        Ok((known, OutsideServer::idle(&host, spec, options)?))
     }
 }

@@ -3,21 +3,17 @@
 use ringfence::mcp::contract::Contract;
 use ringfence::{Host, Standings};
 use ringfence_capability::text;
-use ringfence_store::Servers;
 use serde_json::{Value, json};
 
 use super::record::Record;
-use super::{block_on, closed, host, log, record_of, room, servers, start};
+use super::{block_on, closed, host, log, names, record_of, room, servers, start};
 use crate::args::Global;
 use crate::error::CliError;
 use crate::places;
 use crate::print::Printer;
 
 pub(super) fn list(global: &Global, printer: &Printer) -> Result<u8, CliError> {
-    let names = match Servers::look(&places::data(global)?).map_err(room)? {
-        Some(servers) => servers.names().map_err(room)?,
-        None => Vec::new(),
-    };
+    let names = names(global)?;
     let all: Vec<_> = names.iter().map(|name| (name, record_of(name, global))).collect();
     if printer.is_json() {
         printer.value(&Value::Array(all.iter().map(|(name, record)| row(name, record)).collect()));
