@@ -101,13 +101,36 @@ fn entry(serve: &[String]) -> Result<Entry, CliError> {
     let command = command.into_os_string().into_string().map_err(|path| {
         CliError::Usage(format!("the path of this program, `{}`, is not UTF-8", path.display()))
     })?;
-    // A client starts servers wherever it likes: what is there now is named from the root.
-    let absolute = |word: &String| match std::fs::canonicalize(word) {
-        Ok(path) if !word.starts_with('-') => path.to_str().map_or(word.clone(), str::to_owned),
-        _ => word.clone(),
-    };
-    let args = ["mcp", "serve"].map(str::to_owned).into_iter().chain(serve.iter().map(absolute));
+    let serve = (0..serve.len()).map(|at| absolute(serve, at));
+    let args = ["mcp", "serve"].map(str::to_owned).into_iter().chain(serve);
     Ok(Entry { command, args: args.collect() })
+}
+
+/// Returns the word at `at`, named from the root when it is a path: a client starts servers wherever it
+/// likes. What only looks like one, such as a profile that a directory is called as, stays.
+fn absolute(serve: &[String], at: usize) -> String {
+    let word = &serve[at];
+    match std::fs::canonicalize(word) {
+        Ok(path) if is_path(serve, at) => path.to_str().map_or(word.clone(), str::to_owned),
+        _ => word.clone(),
+    }
+}
+
+/// Tells whether the word at `at` is a path for `mcp serve`: another word in its place turns up among the
+/// paths.
+fn is_path(serve: &[String], at: usize) -> bool {
+    const OTHER: &str = "\u{1}";
+    let words =
+        serve.iter().enumerate().map(|(n, word)| if n == at { OTHER } else { word.as_str() });
+    let words = ["ringfence", "mcp", "serve"].into_iter().chain(words);
+    let Ok(Args { command: crate::args::Command::Mcp(mcp), global }) = Args::try_parse_from(words)
+    else {
+        return false;
+    };
+    let crate::args::McpCommand::Serve(serve) = &mcp.command else { return false };
+    let places = [&global.state_dir, &global.data_dir, &global.cache_dir, &serve.token_file];
+    let paths = serve.plugins.iter().chain(&serve.grants.policy).chain([&global.workspace]);
+    paths.chain(places.into_iter().flatten()).any(|path| path == Path::new(OTHER))
 }
 
 /// Returns where a client looks for its file.
