@@ -168,6 +168,12 @@ pub enum McpError {
         /// The name.
         tool: String,
     },
+    /// Two plugins have one name: each would answer for the other.
+    #[error("two of the plugins are called `{plugin}`")]
+    TwoPlugins {
+        /// The name.
+        plugin: String,
+    },
     /// A schema is not that of an object.
     #[error("the {what} schema of `{tool}` is not the schema of an object")]
     Schema {
@@ -191,6 +197,7 @@ impl Diagnostic for McpError {
     fn code(&self) -> &'static str {
         match self {
             Self::TwoOfOneName { .. } => "mcp::two-of-one-name",
+            Self::TwoPlugins { .. } => "mcp::two-plugins",
             Self::Schema { .. } => "mcp::schema",
             Self::Address { .. } => "mcp::address",
         }
@@ -199,13 +206,18 @@ impl Diagnostic for McpError {
     fn class(&self) -> Class {
         match self {
             Self::TwoOfOneName { .. } | Self::Schema { .. } => Class::Internal,
-            Self::Address { .. } => Class::BadInput,
+            Self::TwoPlugins { .. } | Self::Address { .. } => Class::BadInput,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::TwoOfOneName { .. } => Some("serve one of the two".to_owned()),
+            Self::TwoPlugins { .. } => Some(
+                "serve one of them, or the other by a server of its own; `ringfence inspect` shows the \
+                 name each has"
+                    .to_owned(),
+            ),
             Self::Schema { .. } => None,
             Self::Address { .. } => {
                 Some("name a free port, or 0 for any: `127.0.0.1:0`".to_owned())

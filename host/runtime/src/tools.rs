@@ -10,7 +10,7 @@ mod prompts;
 mod rich;
 mod shape;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +44,7 @@ pub struct Toolbox {
 }
 
 /// What is offered at one moment.
+#[derive(Default)]
 struct Offer {
     catalog: Arc<Catalog>,
     targets: HashMap<String, Target>,
@@ -75,7 +76,7 @@ impl Toolbox {
     /// Returns what these plugins offer.
     ///
     /// # Errors
-    /// When two functions cannot be told apart: one plugin was given twice.
+    /// [`McpError::TwoPlugins`] when two have one name, and when two functions cannot be told apart.
     pub fn new(plugins: &[OfferedPlugin]) -> Result<Self, McpError> {
         Ok(Self { offer: Mutex::new(Arc::new(Offer::of(plugins)?)), tell: None })
     }
@@ -87,16 +88,15 @@ impl Toolbox {
     }
 
     /// Offers these plugins in place of those before, and tells whoever listens. Calls that run go on.
-    ///
-    /// # Errors
-    /// As [`Toolbox::new`]; then nothing changes.
-    pub fn replace(&self, plugins: &[OfferedPlugin]) -> Result<(), McpError> {
-        let offer = Arc::new(Offer::of(plugins)?);
-        *self.offer.lock().unwrap_or_else(PoisonError::into_inner) = offer;
+    /// Returns those that cannot be offered beside the ones before them, which are left out: what is no
+    /// longer among `plugins` is never offered on.
+    pub fn replace(&self, plugins: Vec<OfferedPlugin>) -> Vec<(OfferedPlugin, McpError)> {
+        let (offer, left_out) = Offer::fitting(plugins);
+        *self.offer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(offer);
         if let Some(tell) = &self.tell {
             tell.send_modify(|number| *number += 1);
         }
-        Ok(())
+        left_out
     }
 
     fn offer(&self) -> Arc<Offer> {
@@ -148,7 +148,27 @@ impl Toolbox {
 }
 
 impl Offer {
+    /// Returns the offer of as many of these as can be offered together, and the others.
+    fn fitting(plugins: Vec<OfferedPlugin>) -> (Self, Vec<(OfferedPlugin, McpError)>) {
+        if let Ok(offer) = Self::of(&plugins) {
+            return (offer, Vec::new());
+        }
+        let (mut fitting, mut left_out, mut offer) = (Vec::new(), Vec::new(), Self::default());
+        for plugin in plugins {
+            fitting.push(plugin);
+            match Self::of(&fitting) {
+                Ok(wider) => offer = wider,
+                Err(error) => left_out.extend(fitting.pop().map(|plugin| (plugin, error))),
+            }
+        }
+        (offer, left_out)
+    }
+
     fn of(plugins: &[OfferedPlugin]) -> Result<Self, McpError> {
+        let mut known = HashSet::new();
+        if let Some(twice) = plugins.iter().find(|one| !known.insert(one.name.as_str())) {
+            return Err(McpError::TwoPlugins { plugin: twice.name.clone() });
+        }
         let all: Vec<(&OfferedPlugin, &Function)> =
             plugins.iter().flat_map(|one| one.tools().map(move |f| (one, f))).collect();
         let pairs: Vec<_> = all

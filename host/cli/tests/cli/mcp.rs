@@ -3,7 +3,7 @@
 use super::Fixture;
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
@@ -36,6 +36,12 @@ fn talk(fixture: &Fixture, args: &[&str], messages: &[Value]) -> Vec<Value> {
         text.lines().map(|line| serde_json::from_str(line).expect("a line is a message")).collect();
     answers.sort_by_key(|answer| answer["id"].as_u64());
     answers
+}
+
+/// Returns the first value of JSON that a program prints, while it goes on.
+pub(super) fn printed(out: &mut ChildStdout) -> Value {
+    let mut values = serde_json::Deserializer::from_reader(out).into_iter();
+    values.next().expect("a value is printed").expect("it is JSON")
 }
 
 #[test]
@@ -167,16 +173,11 @@ fn http_listens_at_loopback_and_with_a_token_that_is_the_operators_alone() {
 #[cfg(unix)]
 #[test]
 fn a_call_over_http_needs_the_token_that_was_printed() {
-    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::io::Read as _;
     let fixture = Fixture::new();
     let mut command = fixture.command(&["mcp", "serve", "add.wasm", "--listen", "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    // One value over several lines.
-    let (mut text, mut said) = (String::new(), Value::Null);
-    while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
-        said = serde_json::from_str(&text).unwrap_or_default();
-    }
+    let said = printed(child.stdout.as_mut().unwrap());
     let at = said["url"].as_str().unwrap().strip_prefix("http://").unwrap();
     let at = at.strip_suffix("/mcp").unwrap();
     let mut params = json!({ "name": "add_add", "arguments": { "a": 2, "b": 3 } });
@@ -263,4 +264,49 @@ fn a_clients_file_gets_the_entry_once_and_keeps_the_rest() {
     assert_eq!(left, "not = [toml");
     let bad = fixture.run(&["mcp", "config", "--client", "codex", "--", "add.wasm", "--nonsense"]);
     assert_eq!(bad.status.code(), Some(2));
+}
+
+#[test]
+fn only_what_is_a_path_is_named_from_the_root_in_a_clients_file() {
+    let fixture = Fixture::new();
+    // What lies in the workspace is called as values of options are.
+    for name in ["read-only", "time", "env:HOME", "rules.toml"] {
+        fixture.write(name, b"");
+    }
+    let words = [
+        "add.wasm",
+        "-p",
+        "read-only",
+        "--server",
+        "time",
+        "--approve",
+        "env:HOME",
+        "--policy",
+        "rules.toml",
+        "--workspace",
+        ".",
+    ];
+    let config = ["--json", "mcp", "config", "--client", "claude", "--file", "f", "--"];
+    let output = fixture.run(&[&config[..], &words[..]].concat());
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text: Value = serde_json::from_str(said["text"].as_str().unwrap()).unwrap();
+    let here = fixture.workspace().canonicalize().unwrap();
+    let there = |name: &str| here.join(name).to_str().unwrap().to_owned();
+    let (plugin, rules, here) = (there("add.wasm"), there("rules.toml"), here.to_str().unwrap());
+    let expected = [
+        "mcp",
+        "serve",
+        &plugin,
+        "-p",
+        "read-only",
+        "--server",
+        "time",
+        "--approve",
+        "env:HOME",
+        "--policy",
+        &rules,
+        "--workspace",
+        here,
+    ];
+    assert_eq!(text["mcpServers"]["ringfence"]["args"], json!(expected));
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::Fixture;
 use super::live::Live;
+#[cfg(unix)]
+use super::mcp::printed;
 
 /// The plugin that the conformance suite is run with.
 const PLUGIN: &str = "conformance-fixture";
@@ -207,14 +209,26 @@ fn what_a_guest_says_while_it_runs_reaches_the_client_before_the_answer() {
     assert!(live.end().0.success());
 }
 
-/// Returns how the runs of `spin` ended, as the log has it.
-fn ends(fixture: &Fixture) -> Vec<String> {
+/// Returns the records of this operation about runs of `spin`.
+fn of_spin(fixture: &Fixture, operation: &str) -> Vec<Value> {
     let log = fixture.run(&["--json", "audit", "show"]);
     let log: Value = serde_json::from_slice(&log.stdout).unwrap();
     let records = log["records"].as_array().unwrap().iter();
     let of_spin = records.filter(|record| record["plugin"]["name"] == "spin");
-    let ends = of_spin.filter(|record| record["operation"] == "run.end");
-    ends.map(|record| record["reason"].as_str().unwrap().to_owned()).collect()
+    of_spin.filter(|record| record["operation"] == operation).cloned().collect()
+}
+
+/// Waits until a run of `spin` has begun.
+fn begun(fixture: &Fixture) {
+    while of_spin(fixture, "run.start").is_empty() {}
+}
+
+/// Asserts that one run of `spin` ended, and that it was withdrawn.
+#[track_caller]
+fn withdrawn(fixture: &Fixture) {
+    let ends = of_spin(fixture, "run.end");
+    let [end] = &ends[..] else { panic!("{ends:?}") };
+    assert!(end["reason"].as_str().unwrap().starts_with("withdrawn after "), "{end}");
 }
 
 #[test]
@@ -224,18 +238,18 @@ fn a_guest_that_loops_is_stopped_when_its_call_is_withdrawn() {
     let args = ["mcp", "serve", "spin.wasm", "add.wasm", "--concurrency", "1"];
     let mut live = Live::start(fixture.command(&args));
     live.request(1, "tools/call", &json!({ "name": "spin_spin", "arguments": {} }));
+    begun(&fixture);
     let sum = json!({ "name": "add_add", "arguments": { "a": 2, "b": 3 } });
     live.request(2, "tools/call", &sum);
-    let withdrawn = json!({ "requestId": 1, "reason": "changed my mind" });
+    let which = json!({ "requestId": 1, "reason": "changed my mind" });
     live.send(&json!({
-        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": withdrawn,
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": which,
     }));
     assert_eq!(live.answer(2)["result"]["structuredContent"]["result"], 5);
     let (ended, rest) = live.end();
     assert!(ended.success());
     assert_eq!(rest, Vec::<Value>::new(), "a withdrawn call is not answered");
-    let ends = ends(&fixture);
-    assert!(ends.iter().all(|end| end.starts_with("withdrawn after ")), "{ends:?}");
+    withdrawn(&fixture);
     // The twin: one that nobody withdraws goes on to its limit.
     let limited = ["mcp", "serve", "spin.wasm", "--limit", "cpu-time=50ms"];
     let mut live = Live::start(fixture.command(&limited));
@@ -251,14 +265,13 @@ fn a_guest_that_loops_is_stopped_when_its_client_goes_away() {
     let mut live = Live::start(fixture.command(&["mcp", "serve", "spin.wasm", "add.wasm"]));
     assert_eq!(live.tools(3), ["spin_spin", "add_add"]);
     live.request(1, "tools/call", &json!({ "name": "spin_spin", "arguments": {} }));
-    // Answered after the call above has begun to run.
+    begun(&fixture);
     let sum = json!({ "name": "add_add", "arguments": { "a": 2, "b": 3 } });
     assert_eq!(live.ask(2, "tools/call", &sum)["result"]["structuredContent"]["result"], 5);
     let (ended, rest) = live.end();
     assert!(ended.success());
     assert_eq!(rest, Vec::<Value>::new());
-    let ends = ends(&fixture);
-    assert!(ends.iter().all(|end| end.starts_with("withdrawn after ")), "{ends:?}");
+    withdrawn(&fixture);
 }
 
 /// A server over HTTP, as a process.
@@ -272,16 +285,11 @@ struct Web {
 #[cfg(unix)]
 impl Web {
     fn start(fixture: &Fixture, args: &[&str]) -> Self {
-        use std::io::{BufRead as _, BufReader};
         let mut command =
             fixture.command(&[&["mcp", "serve"], args, &["--listen", "--json"]].concat());
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
         let mut child = command.spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let (mut text, mut said) = (String::new(), Value::Null);
-        while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
-            said = serde_json::from_str(&text).unwrap_or_default();
-        }
+        let said = printed(child.stdout.as_mut().unwrap());
         let at = said["url"].as_str().unwrap().strip_prefix("http://").unwrap();
         let at = at.strip_suffix("/mcp").unwrap().to_owned();
         let token = said["token"].as_str().unwrap().to_owned();
@@ -318,13 +326,14 @@ fn a_guest_that_loops_is_stopped_when_its_client_hangs_up() {
     use std::io::Read as _;
     let fixture = Fixture::new();
     let web = Web::start(&fixture, &["spin.wasm", "add.wasm", "--concurrency", "1"]);
-    drop(web.send("spin_spin", &json!({})));
+    let stream = web.send("spin_spin", &json!({}));
+    begun(&fixture);
+    drop(stream);
     // There is one place: this runs only when nothing of the call before does.
     let mut answer = String::new();
     let mut stream = web.send("add_add", &json!({ "a": 2, "b": 3 }));
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("\"structuredContent\":{\"result\":5}"), "{answer}");
     web.end();
-    let ends = ends(&fixture);
-    assert!(ends.iter().all(|end| end.starts_with("withdrawn after ")), "{ends:?}");
+    withdrawn(&fixture);
 }

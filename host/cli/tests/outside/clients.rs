@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::{Deserializer, Value, json};
 
 use super::common::Fixture;
 use super::peers::peers;
@@ -60,11 +60,8 @@ fn the_python_client_lists_and_calls_over_lines_and_over_http() {
     let mut command = fixture.start(ringfence.as_os_str());
     command.args(serve).arg(&tool).args(["--listen", "--json"]);
     let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut out = BufReader::new(server.stdout.take().unwrap());
-    let (mut text, mut said) = (String::new(), Value::Null);
-    while said.is_null() && out.read_line(&mut text).unwrap() > 0 {
-        said = serde_json::from_str(&text).unwrap_or_default();
-    }
+    let mut printed = Deserializer::from_reader(server.stdout.as_mut().unwrap()).into_iter();
+    let said: Value = printed.next().unwrap().unwrap();
     let words = ["url", "token"].map(|key| said[key].as_str().unwrap_or_default().to_owned());
     client(&[words[0].as_ref(), words[1].as_ref()]);
     server.kill().unwrap();

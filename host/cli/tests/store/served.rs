@@ -82,3 +82,30 @@ fn a_directory_of_the_same_name_does_not_take_the_place_of_an_installed_plugin()
     assert_eq!(live.tools(1), ["trojan_add"]);
     assert!(live.end().0.success());
 }
+
+#[test]
+fn two_plugins_of_one_name_are_not_offered_together() {
+    let fixture = Fixture::new();
+    fixture.lay("first", &Fixture::manifest("adder", "1.0.0", &[]));
+    fixture.lay("second", &Fixture::manifest("adder", "2.0.0", &[]));
+    let both = ["mcp", "serve", "./first", "./second"];
+    fixture.check(&both, 2, &["mcp::two-plugins", "two of the plugins are called `adder`"]);
+    // The twin: of another name it is.
+    fixture.lay("second", &Fixture::manifest("other", "2.0.0", &[]));
+    let mut live = Live::start(fixture.start_program(&both));
+    assert_eq!(live.tools(1), ["adder_add", "other_add"]);
+    assert!(live.end().0.success());
+    // Nor does what is installed meanwhile take the place of what was named by its path.
+    let acme = key();
+    fixture.trust(&acme, "Acme", "");
+    let installed = ["mcp", "serve", "./first", "--installed"];
+    let mut live = Live::start(fixture.start_program(&installed));
+    assert_eq!(live.tools(1), ["adder_add"]);
+    for (name, version) in [("adder", "3.0.0"), ("third", "1.0.0")] {
+        fixture.pack("a.rfz", &Fixture::manifest(name, version, &[]), Some(&acme));
+        fixture.check(&["install", "a.rfz", "--yes"], 0, &[]);
+    }
+    live.told(CHANGED);
+    assert_eq!(live.tools(2), ["adder_add", "third_add"]);
+    assert!(live.end().0.success());
+}

@@ -1,6 +1,8 @@
 //! From the types of the registry to the objects of the protocol. Everything a tool says is cut to size
 //! here, and nothing in it can steer what shows it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ringfence_capability::{Diagnostic, text};
 use serde_json::{Value, json};
 
@@ -13,6 +15,39 @@ const UNTRUSTED: &str = "ringfence/untrusted";
 const MAX_DESCRIPTION: usize = 4_000;
 /// The most characters of a name or a title.
 const MAX_NAME: usize = 200;
+/// What a part takes beside the texts in it.
+const PART_BYTES: usize = 64;
+
+/// How much an answer may still hold.
+struct Room {
+    left: usize,
+    most: usize,
+    is_said: bool,
+}
+
+impl Room {
+    fn new(most: usize) -> Self {
+        Self { left: most, most, is_said: false }
+    }
+
+    /// Takes room for so many bytes, when there is as much.
+    fn take(&mut self, size: usize) -> Option<()> {
+        self.left = self.left.checked_sub(size)?;
+        Some(())
+    }
+
+    /// Returns a part as it is sent; once there is no room at all, that is said, and then nothing more.
+    fn part(&mut self, one: Part) -> Option<Value> {
+        if self.left > 0 {
+            let made = part(one, self);
+            self.left = self.left.saturating_sub(PART_BYTES);
+            return Some(made);
+        }
+        let text = format!("[what follows was left out: an answer holds {} bytes]", self.most);
+        let said = std::mem::replace(&mut self.is_said, true);
+        (!said).then(|| json!({ "type": "text", "text": text }))
+    }
+}
 
 /// Returns a tool as it is listed.
 pub(super) fn tool(tool: &Tool) -> Value {
@@ -78,12 +113,12 @@ pub(super) fn prompt(prompt: &PromptInfo) -> Value {
 
 /// Returns an answer as it is sent.
 pub(super) fn answer(answer: Answer, most: usize) -> Value {
-    let mut left = most;
+    let mut room = Room::new(most);
     let structured = answer.structured.map(|mut value| {
         neutral(&mut value);
         value
     });
-    let content: Vec<Value> = answer.parts.into_iter().map(|one| part(one, &mut left)).collect();
+    let content: Vec<Value> = answer.parts.into_iter().filter_map(|one| room.part(one)).collect();
     let mut sent =
         json!({ "content": content, "isError": answer.failed, "_meta": { UNTRUSTED: true } });
     put(&mut sent, "structuredContent", structured);
@@ -101,13 +136,13 @@ pub(super) fn failure(error: &CallError, most: usize) -> Value {
 
 /// Returns a prompt that was filled in.
 pub(super) fn prompt_answer(filled: PromptAnswer, most: usize) -> Value {
-    let mut left = most;
-    let messages = filled.messages.into_iter().map(|(speaker, said)| {
+    let mut room = Room::new(most);
+    let messages = filled.messages.into_iter().filter_map(|(speaker, said)| {
         let role = match speaker {
             Speaker::User => "user",
             Speaker::Assistant => "assistant",
         };
-        json!({ "role": role, "content": part(said, &mut left) })
+        room.part(said).map(|said| json!({ "role": role, "content": said }))
     });
     let mut sent =
         json!({ "messages": messages.collect::<Vec<_>>(), "_meta": { UNTRUSTED: true } });
@@ -117,10 +152,9 @@ pub(super) fn prompt_answer(filled: PromptAnswer, most: usize) -> Value {
 
 /// Returns the contents of a resource.
 pub(super) fn contents(parts: Vec<Part>, most: usize) -> Value {
-    let mut left = most;
-    let contents = parts
-        .into_iter()
-        .filter_map(|one| part(one, &mut left).get_mut("resource").map(Value::take));
+    let mut room = Room::new(most);
+    let contents =
+        parts.into_iter().filter_map(|one| room.part(one)?.get_mut("resource").map(Value::take));
     json!({ "contents": contents.collect::<Vec<_>>(), "_meta": { UNTRUSTED: true } })
 }
 
@@ -149,21 +183,25 @@ pub(super) fn refusal(error: &CallError, modern: bool) -> RpcError {
     RpcError::new(code, text::brief(&error.to_string(), MAX_DESCRIPTION)).with(data)
 }
 
-fn part(part: Part, left: &mut usize) -> Value {
-    let text = |said: &str, left: &mut usize| take(&text::lines(said), left);
+fn part(part: Part, room: &mut Room) -> Value {
+    let cut = |said: &str, room: &mut Room| take(&text::lines(said), &mut room.left);
     match part {
-        Part::Text(said) => json!({ "type": "text", "text": text(&said, left) }),
-        Part::Image { data, mime_type } => bytes("image", data, &mime_type, left),
-        Part::Audio { data, mime_type } => bytes("audio", data, &mime_type, left),
+        Part::Text(said) => json!({ "type": "text", "text": cut(&said, room) }),
+        Part::Image { data, mime_type } => bytes("image", &data, &mime_type, room),
+        Part::Audio { data, mime_type } => bytes("audio", &data, &mime_type, room),
         Part::TextDocument { uri, mime_type, text: said } => {
-            let mut resource = json!({ "uri": ringfence_capability::text::plain(&uri), "text": text(&said, left) });
+            if room.take(uri.len()).is_none() {
+                return left_out("document", TOO_LARGE);
+            }
+            let mut resource = json!({ "uri": text::plain(&uri), "text": cut(&said, room) });
             put(&mut resource, "mimeType", named(mime_type.as_deref()));
             json!({ "type": "resource", "resource": resource })
         }
         Part::BytesDocument { uri, mime_type, data } => {
-            let Some(data) = fitting(data, left) else { return left_out("document") };
-            let mut resource =
-                json!({ "uri": ringfence_capability::text::plain(&uri), "blob": data });
+            if let Err(why) = fitting(&data, uri.len(), room) {
+                return left_out("document", why);
+            }
+            let mut resource = json!({ "uri": text::plain(&uri), "blob": data });
             put(&mut resource, "mimeType", named(mime_type.as_deref()));
             json!({ "type": "resource", "resource": resource })
         }
@@ -172,28 +210,37 @@ fn part(part: Part, left: &mut usize) -> Value {
             link["name"] = Value::from(text::brief(&name, MAX_NAME));
             put(&mut link, "description", description.as_deref().map(described).map(Value::from));
             put(&mut link, "mimeType", named(mime_type.as_deref()));
-            link
+            let texts = link.as_object().into_iter().flat_map(serde_json::Map::values);
+            let size = texts.filter_map(Value::as_str).map(str::len).sum();
+            room.take(size).map_or_else(|| left_out("link", TOO_LARGE), |()| link)
         }
     }
 }
 
-fn bytes(kind: &str, data: String, mime_type: &str, left: &mut usize) -> Value {
-    match fitting(data, left) {
-        Some(data) => {
+fn bytes(kind: &str, data: &str, mime_type: &str, room: &mut Room) -> Value {
+    match fitting(data, 0, room) {
+        Ok(()) => {
             json!({ "type": kind, "data": data, "mimeType": text::brief(mime_type, MAX_NAME) })
         }
-        None => left_out(kind),
+        Err(why) => left_out(kind, why),
     }
 }
 
-/// Returns bytes when there is room for all of them: half a picture is none.
-fn fitting(data: String, left: &mut usize) -> Option<String> {
-    *left = left.checked_sub(data.len())?;
-    Some(data)
+/// Why something was left out.
+const TOO_LARGE: &str = "it is larger than an answer may be";
+
+/// Takes room for bytes and for so much beside them: half a picture is none, and what is no base64 is
+/// something else than it says.
+fn fitting(data: &str, beside: usize, room: &mut Room) -> Result<(), &'static str> {
+    if data.len().saturating_add(beside) > room.left {
+        return Err(TOO_LARGE);
+    }
+    BASE64.decode(data).map_err(|_| "its data is no base64")?;
+    room.take(data.len() + beside).ok_or(TOO_LARGE)
 }
 
-fn left_out(what: &str) -> Value {
-    json!({ "type": "text", "text": format!("[a {what} was left out: it is larger than an answer may be]") })
+fn left_out(what: &str, why: &str) -> Value {
+    json!({ "type": "text", "text": format!("[the {what} was left out: {why}]") })
 }
 
 /// Sets `key` where there is a value.
@@ -245,5 +292,50 @@ pub(super) fn cut(said: &str, most: usize) -> String {
     match said.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &said[..end]),
         None => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(length: usize) -> Part {
+        let uri = format!("https://example.com/{}", "a".repeat(length));
+        Part::Link { uri, name: "n".to_owned(), description: None, mime_type: None }
+    }
+
+    fn image(data: &str) -> Part {
+        Part::Image { data: data.to_owned(), mime_type: "image/png".to_owned() }
+    }
+
+    fn sent(parts: Vec<Part>, most: usize) -> Vec<Value> {
+        let sent = answer(Answer { parts, ..Answer::default() }, most);
+        sent["content"].as_array().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn links_and_many_small_parts_take_room_as_text_does() {
+        let kinds = |parts: Vec<Part>, most: usize| {
+            let kind = |one: &Value| one["type"].as_str().unwrap_or_default().to_owned();
+            sent(parts, most).iter().map(kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(vec![link(100), link(100)], 1000), ["resource_link"; 2]);
+        assert_eq!(kinds(vec![link(100), link(1000)], 1000), ["resource_link", "text"]);
+        let flood = sent(vec![Part::Text(String::new()); 100_000], 640);
+        assert_eq!(flood.len(), 11);
+        let last = "[what follows was left out: an answer holds 640 bytes]";
+        assert_eq!(flood[10], json!({ "type": "text", "text": last }));
+    }
+
+    #[test]
+    fn what_is_no_base64_is_sent_as_no_picture() {
+        let said = |data: &str| sent(vec![image(data)], 1000).remove(0);
+        assert_eq!(said("AAEC")["type"], "image");
+        for data in ["<svg onload=x>", "AAE", "AAEC\n", "AA==AA==", "data:;base64,AAEC"] {
+            let expected = json!({
+                "type": "text", "text": "[the image was left out: its data is no base64]",
+            });
+            assert_eq!(said(data), expected, "{data}");
+        }
     }
 }

@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ringfence_bundle::inspect::{Function, Gives};
-use ringfence_mcp::{
-    Argument, CallError, PromptCall, PromptInfo, PromptOutcome, Registry as _, tool_names,
-};
+use ringfence_mcp::{Argument, CallError, PromptCall, PromptInfo, PromptOutcome, tool_names};
 use serde_json::{Map, Value};
 
 use super::{OfferedPlugin, Toolbox, plugin_error, rich};
@@ -131,8 +129,9 @@ impl Toolbox {
         argument: String,
         begun: String,
     ) -> Result<Vec<String>, CallError> {
-        let known = self.catalog().prompt(&prompt).is_some();
-        let target = self.offer().prompts.get(&prompt).cloned().filter(|_| known);
+        let offer = self.offer();
+        let known = offer.catalog.prompt(&prompt).is_some();
+        let target = offer.prompts.get(&prompt).cloned().filter(|_| known);
         let target = target.ok_or(CallError::NoPrompt { prompt })?;
         let Some(interface) = &target.completion else { return Ok(Vec::new()) };
         let Some(param) = target.params.get(&argument) else { return Ok(Vec::new()) };

@@ -10,10 +10,61 @@ use serde_json::{Value, json};
 
 /// The most characters of an address.
 pub(super) const MAX_URI: usize = 1_000;
-/// Names of plugins that are no scheme of resources: a client knows another meaning of them, or they are
-/// the host's.
-const TAKEN: [&str; 10] =
-    ["ringfence", "http", "https", "file", "data", "ftp", "git", "blob", "about", "javascript"];
+/// Names of plugins that are no scheme of resources: they are the host's, or clients and systems open
+/// them with another program. No list of those is whole, so that none is a fence: a client has to read
+/// a resource through the server, and may open pages alone.
+const TAKEN: [&str; 48] = [
+    "about",
+    "android-app",
+    "blob",
+    "chrome",
+    "content",
+    "cursor",
+    "data",
+    "discord",
+    "file",
+    "ftp",
+    "ftps",
+    "git",
+    "gopher",
+    "http",
+    "https",
+    "intent",
+    "irc",
+    "itms",
+    "javascript",
+    "jdbc",
+    "ldap",
+    "ldaps",
+    "mailto",
+    "market",
+    "nfs",
+    "obsidian",
+    "rdp",
+    "resource",
+    "ringfence",
+    "rsync",
+    "sftp",
+    "sip",
+    "slack",
+    "smb",
+    "sms",
+    "ssh",
+    "steam",
+    "svn",
+    "tel",
+    "telnet",
+    "urn",
+    "vbscript",
+    "vnc",
+    "vscode",
+    "wasm",
+    "ws",
+    "wss",
+    "zoommtg",
+];
+/// How names begin that are no scheme of resources either.
+const TAKEN_FAMILIES: [&str; 6] = ["chrome-", "git-", "ms-", "view-", "vscode-", "x-apple-"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -183,11 +234,21 @@ pub(super) fn own(plugin: &str, uri: &str) -> Result<(), CallError> {
             && !rest.is_empty()
             && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
     });
-    if named && !TAKEN.contains(&plugin) && plain(uri) {
+    if taken(plugin) {
+        let why = format!(
+            "`{plugin}://` is opened by other programs: a plugin of another name can have resources"
+        );
+        return Err(wrong(&why));
+    }
+    if named && plain(uri) {
         return Ok(());
     }
     let why = format!("a resource of the plugin is called `{plugin}://…`, and this one is not");
     Err(wrong(&why))
+}
+
+fn taken(plugin: &str) -> bool {
+    TAKEN.contains(&plugin) || TAKEN_FAMILIES.iter().any(|family| plugin.starts_with(family))
 }
 
 fn plain(uri: &str) -> bool {
@@ -280,6 +341,10 @@ mod tests {
             ("ringfence", "ringfence://plugin/other"),
             ("file", "file:///etc/passwd"),
             ("7zip", "7zip://a"),
+            ("vscode", "vscode://settings/x"),
+            ("ms-settings", "ms-settings://x"),
+            ("view-source", "view-source://x"),
+            ("smb", "smb://host/share"),
         ] {
             assert!(own(plugin, uri).is_err(), "{uri}");
         }

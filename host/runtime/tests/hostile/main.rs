@@ -22,6 +22,7 @@ mod http;
 mod kinds;
 mod limits;
 mod linking;
+mod offered;
 mod records;
 mod server;
 mod serving;

@@ -90,16 +90,19 @@ impl Plugins<'_> {
                 continue;
             }
             let all = offered.all();
-            match tools.replace(&all) {
-                Ok(()) => self.printer.note(&format!("{} plugins are offered now", all.len())),
-                Err(error) => self.leave_out("what was installed", &error),
+            let wanted = all.len();
+            let left_out = tools.replace(all);
+            for (plugin, error) in &left_out {
+                self.leave_out(plugin.name(), error);
             }
+            let number = wanted - left_out.len();
+            self.printer.note(&format!("{number} plugins are offered now"));
         }
     }
 
     /// Takes in what is installed now; tells whether anything is other than it was.
     fn look(&self, offered: &mut Offered) -> bool {
-        let now = self.now(&offered.words);
+        let now = self.now(offered);
         let before = offered.followed.len();
         offered.followed.retain(|word, _| now.contains_key(word));
         let mut changed = offered.followed.len() != before;
@@ -117,17 +120,21 @@ impl Plugins<'_> {
         changed
     }
 
-    /// Returns what is installed under the words that are followed.
-    fn now(&self, followed: &[String]) -> BTreeMap<String, Digest> {
+    /// Returns what is installed under the words that are followed; with `--installed` also all else, but
+    /// what has the name of a plugin that was named by its path.
+    fn now(&self, offered: &Offered) -> BTreeMap<String, Digest> {
         let found = |word: &String| {
             let (name, digest) = named::installed(word, self.global).ok().flatten()?;
             Some((word.clone(), name, digest))
         };
-        let named: Vec<_> = followed.iter().filter_map(found).collect();
+        let named: Vec<_> = offered.words.iter().filter_map(found).collect();
         let mut now: BTreeMap<_, _> =
             named.iter().map(|(word, _, digest)| (word.clone(), *digest)).collect();
         if self.args.installed {
-            let known = |name: &String| named.iter().any(|(_, known, _)| known == name);
+            let known = |name: &String| {
+                named.iter().any(|(_, known, _)| known == name)
+                    || offered.fixed.iter().any(|plugin| plugin.name() == name)
+            };
             let others = self.names().into_iter().filter(|name| !known(name));
             now.extend(
                 others.filter_map(|name| found(&name).map(|(word, _, digest)| (word, digest))),
