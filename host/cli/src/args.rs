@@ -21,7 +21,8 @@ pub(crate) use bundle::{
     Keys, KeysCommand, Pack, Protect, Sign, Trust, TrustCommand, TrustLimits, Verify,
 };
 pub(crate) use exec::{
-    Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, WriteRule,
+    Approvals, ApprovalsCommand, ApproverKind, CommitRule, Exec, ExecCommand, MadeArg, Reach,
+    WriteRule,
 };
 pub(crate) use store::{Consent, Diff, Install, List, Lock, Remove, Update};
 

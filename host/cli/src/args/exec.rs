@@ -48,9 +48,8 @@ pub(crate) struct Exec {
     /// Say yes ahead: to exactly this action by its digest, or to a capability such as `env:HOME`
     #[arg(long, value_name = "DIGEST|CAPABILITY", help_heading = "Policy")]
     pub(crate) approve: Vec<String>,
-    /// Refuse something whatever the policy says
-    #[arg(long, value_name = "CAPABILITY", help_heading = "Policy")]
-    pub(crate) deny: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// A further policy file; it can only take away
     #[arg(long, value_name = "FILE", help_heading = "Policy")]
     pub(crate) policy: Vec<PathBuf>,
@@ -64,12 +63,32 @@ pub(crate) struct Exec {
     /// Kill it after this time, such as `90s` or `10m`
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
     pub(crate) timeout: Option<String>,
-    /// Show it a file or directory at its own path, read-only with `:ro`
-    #[arg(long, value_name = "PATH[:ro]", help_heading = "Capabilities")]
-    pub(crate) dir: Vec<String>,
     /// Pass an environment variable, from here or with a value
     #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Capabilities")]
     pub(crate) env: Vec<String>,
+    /// What becomes of staged changes
+    #[arg(long, value_enum, default_value_t = CommitRule::Ask, help_heading = "Changes")]
+    pub(crate) commit: CommitRule,
+    /// What becomes of protected names, such as `.git` or `.envrc`, that direct writes make
+    #[arg(long, value_enum, default_value_t = MadeArg::Ask, help_heading = "Changes")]
+    pub(crate) made_protected: MadeArg,
+    /// Print what it could reach and what this system holds, and run nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// The program and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub(crate) argv: Vec<OsString>,
+}
+
+/// What a native program, or an outside server, may reach and may not.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Reach {
+    /// Refuse something whatever the policy says
+    #[arg(long, value_name = "CAPABILITY", help_heading = "Policy")]
+    pub(crate) deny: Vec<String>,
+    /// Show it a file or directory at its own path, read-only with `:ro`
+    #[arg(long, value_name = "PATH[:ro]", help_heading = "Capabilities")]
+    pub(crate) dir: Vec<String>,
     /// Let it read from a host through the proxy: `HOST[:PORT]`, `*.DOMAIN`
     #[arg(long, value_name = "HOST", help_heading = "Capabilities")]
     pub(crate) http: Vec<String>,
@@ -86,18 +105,6 @@ pub(crate) struct Exec {
     /// How the workspace is written
     #[arg(long, value_enum, default_value_t = WriteRule::Staged, help_heading = "Changes")]
     pub(crate) write: WriteRule,
-    /// What becomes of staged changes
-    #[arg(long, value_enum, default_value_t = CommitRule::Ask, help_heading = "Changes")]
-    pub(crate) commit: CommitRule,
-    /// What becomes of protected names, such as `.git` or `.envrc`, that direct writes make
-    #[arg(long, value_enum, default_value_t = MadeArg::Ask, help_heading = "Changes")]
-    pub(crate) made_protected: MadeArg,
-    /// Print what it could reach and what this system holds, and run nothing
-    #[arg(long)]
-    pub(crate) plan: bool,
-    /// The program and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
-    pub(crate) argv: Vec<OsString>,
 }
 
 /// What else `exec` can do.

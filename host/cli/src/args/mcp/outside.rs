@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use crate::args::{ApproverKind, CommitRule, WriteRule};
+use crate::args::{ApproverKind, CommitRule, Reach};
 
 const ADD_EXAMPLES: &str = "\
 The server runs in the OS sandbox, as exactly what you approve: its program, its script, its arguments
@@ -92,9 +92,8 @@ pub(crate) struct Add {
     /// Say yes ahead: to exactly this server by its digest, or to a capability such as `env:HOME`
     #[arg(long, value_name = "DIGEST|CAPABILITY", help_heading = "Policy")]
     pub(crate) approve: Vec<String>,
-    /// Refuse something whatever the policy says
-    #[arg(long, value_name = "CAPABILITY", help_heading = "Policy")]
-    pub(crate) deny: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// Who is asked
     #[arg(long, value_enum, default_value_t = ApproverKind::Auto, help_heading = "Policy")]
     pub(crate) approver: ApproverKind,
@@ -102,27 +101,9 @@ pub(crate) struct Add {
     /// request-bytes, response-bytes; the last three hold for one call
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Policy")]
     pub(crate) limit: Vec<String>,
-    /// Show it a file or directory at its own path, read-only with `:ro`
-    #[arg(long, value_name = "PATH[:ro]", help_heading = "Capabilities")]
-    pub(crate) dir: Vec<String>,
     /// Pass an environment variable, with a value that is kept, or from here at each start
     #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Capabilities")]
     pub(crate) env: Vec<String>,
-    /// Let it read from a host through the proxy: `HOST[:PORT]`, `*.DOMAIN`
-    #[arg(long, value_name = "HOST", help_heading = "Capabilities")]
-    pub(crate) http: Vec<String>,
-    /// Let it send any method to a host, and open TLS tunnels to it
-    #[arg(long, value_name = "HOST", help_heading = "Capabilities")]
-    pub(crate) http_write: Vec<String>,
-    /// Let a host that was granted resolve to this range outside the public internet
-    #[arg(long, value_name = "CIDR", help_heading = "Capabilities")]
-    pub(crate) allow_address: Vec<String>,
-    /// Show it the directories of a toolchain in your home directory
-    #[arg(long, value_name = "NAME", help_heading = "Capabilities")]
-    pub(crate) toolchain: Vec<String>,
-    /// How the workspace is written
-    #[arg(long, value_enum, default_value_t = WriteRule::Staged, help_heading = "Changes")]
-    pub(crate) write: WriteRule,
     /// Take the place of a server of this name
     #[arg(long)]
     pub(crate) replace: bool,

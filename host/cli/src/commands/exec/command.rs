@@ -56,13 +56,13 @@ pub(in crate::commands) fn options(args: &Exec, global: &Global) -> Result<ExecO
     let grants = Grants {
         profile: args.profile.clone(),
         approve: args.approve.iter().filter(|text| digest(text).is_none()).cloned().collect(),
-        deny: args.deny.clone(),
+        deny: args.reach.deny.clone(),
         policy: args.policy.clone(),
-        allow_address: args.allow_address.clone(),
-        dir: args.dir.iter().map(|text| directory(text)).collect::<Result<_, _>>()?,
+        allow_address: args.reach.allow_address.clone(),
+        dir: args.reach.dir.iter().map(|text| directory(text)).collect::<Result<_, _>>()?,
         env: args.env.clone(),
-        http: args.http.clone(),
-        http_write: args.http_write.clone(),
+        http: args.reach.http.clone(),
+        http_write: args.reach.http_write.clone(),
         ..Grants::default()
     };
     let asked = flags::options(&grants, global)?;
@@ -78,7 +78,7 @@ pub(in crate::commands) fn options(args: &Exec, global: &Global) -> Result<ExecO
         requests: asked.requests,
         approved: asked.approved,
         layers: asked.layers,
-        write: match args.write {
+        write: match args.reach.write {
             WriteRule::Staged => WriteMode::Staged,
             WriteRule::Direct => WriteMode::Direct,
         },
@@ -93,7 +93,7 @@ pub(in crate::commands) fn options(args: &Exec, global: &Global) -> Result<ExecO
         deadline: deadline.map(std::time::Duration::from_millis),
         addresses: asked.addresses,
         home: std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()),
-        toolchains: args.toolchain.clone(),
+        toolchains: args.reach.toolchain.clone(),
         ..ExecOptions::default()
     })
 }

@@ -10,7 +10,7 @@ use ringfence_capability::text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::args::{Add, ApproverKind, CommitRule, Exec, Global, MadeArg, WriteRule};
+use crate::args::{Add, ApproverKind, CommitRule, Exec, Global, MadeArg, Reach, WriteRule};
 use crate::commands::exec::command;
 use crate::error::CliError;
 
@@ -80,18 +80,19 @@ impl Given {
     pub(super) fn of(args: &Add) -> Result<Self, CliError> {
         // A digest given ahead is for this one start.
         let kept = |text: &&String| !text.starts_with("sha256:");
+        let reach = args.reach.clone();
         Ok(Self {
             profile: args.profile.clone(),
             approve: args.approve.iter().filter(kept).cloned().collect(),
-            deny: args.deny.clone(),
+            deny: reach.deny,
             limit: args.limit.clone(),
-            dir: args.dir.iter().map(|text| absolute(text)).collect::<Result<_, _>>()?,
+            dir: reach.dir.iter().map(|text| absolute(text)).collect::<Result<_, _>>()?,
             env: args.env.clone(),
-            http: args.http.clone(),
-            http_write: args.http_write.clone(),
-            allow_address: args.allow_address.clone(),
-            toolchain: args.toolchain.clone(),
-            direct: args.write == WriteRule::Direct,
+            http: reach.http,
+            http_write: reach.http_write,
+            allow_address: reach.allow_address,
+            toolchain: reach.toolchain,
+            direct: reach.write == WriteRule::Direct,
         })
     }
 
@@ -102,18 +103,20 @@ impl Given {
             command: None,
             profile: self.profile.clone(),
             approve: self.approve.iter().chain(ahead).cloned().collect(),
-            deny: self.deny.clone(),
+            reach: Reach {
+                deny: self.deny.clone(),
+                dir: self.dir.clone(),
+                http: self.http.clone(),
+                http_write: self.http_write.clone(),
+                allow_address: self.allow_address.clone(),
+                toolchain: self.toolchain.clone(),
+                write: if self.direct { WriteRule::Direct } else { WriteRule::Staged },
+            },
             policy: Vec::new(),
             approver,
             limit: self.limit.clone(),
             timeout: None,
-            dir: self.dir.clone(),
             env: self.env.clone(),
-            http: self.http.clone(),
-            http_write: self.http_write.clone(),
-            allow_address: self.allow_address.clone(),
-            toolchain: self.toolchain.clone(),
-            write: if self.direct { WriteRule::Direct } else { WriteRule::Staged },
             commit: CommitRule::Ask,
             made_protected: MadeArg::Aside,
             plan: false,
