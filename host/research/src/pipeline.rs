@@ -15,7 +15,7 @@ use crate::report::{Citation, Contradiction, FORMAT, Report, Source, Statement};
 use crate::steps::{StepKind, Steps, Watch};
 
 /// A sentence that fits the question less well than this share of the best one says something else.
-const FITS: f64 = 0.5;
+const FITS: f64 = 0.4;
 
 #[derive(Deserialize)]
 struct Synthesis {
