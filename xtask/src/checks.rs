@@ -9,7 +9,8 @@ use crate::workspace::Workspace;
 use crate::{process, reference, setup, skips, tidy};
 
 /// Workspaces apart from the host's, whose tests run natively.
-const GUEST_WORKSPACES: [&str; 4] = ["plugins", "sdk", "sdk/templates/rust", "sdk/templates/agent"];
+const GUEST_WORKSPACES: [&str; 5] =
+    ["plugins", "sdk", "sdk/templates/rust", "sdk/templates/agent", "sdk/templates/step"];
 
 /// How long each fuzz-smoke test may look for a crash.
 const FUZZ_SECONDS: &str = "10";

@@ -20,6 +20,9 @@ use crate::workspace::Workspace;
 /// Folders below `plugins/` in which each folder with a `plugin.toml` is one plugin.
 const PLUGIN_KINDS: [&str; 3] = ["tools", "steps", "agents"];
 
+/// Templates that tests run as components; each is a workspace of its own, as it is where it is copied to.
+const TEMPLATES: [&str; 1] = ["sdk/templates/step"];
+
 /// The packages a plugin's WIT can name, in an order in which each uses only those before it.
 const WIT_PACKAGES: [&str; 5] =
     ["wit/v0.1/plugin", "wit/v0.1/host", "wit/v0.1/research", "wit/v0.1/agent", "wit/v0.1/mcp"];
@@ -56,6 +59,9 @@ pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<(), Fai
     place(&described?, "plugins")?;
     place(&beside_program(workspace)?, "steps beside the program")?;
     let why = "one small program for each misdeed; about a minute at first";
+    if selection == Selection::All {
+        templates(workspace)?;
+    }
     match selection {
         Selection::Plugins => Ok(()),
         Selection::All => {
@@ -71,6 +77,16 @@ pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<(), Fai
             )
         }
     }
+}
+
+/// Builds the templates as they stand.
+fn templates(workspace: &Workspace) -> Result<(), Failure> {
+    let mut copies = Vec::new();
+    for template in TEMPLATES {
+        build(workspace, template, &[], "as whoever copies it does; some seconds")?;
+        copies.push(plugin_copy(workspace, &workspace.path(template))?);
+    }
+    place(&copies, "templates")
 }
 
 /// Builds what puts doc comments into components. Nothing of it needs the WebAssembly engine.
@@ -188,16 +204,21 @@ fn plugin_copies(workspace: &Workspace) -> Result<Vec<Copy>, Failure> {
         let mut dirs: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
         dirs.sort();
         for dir in dirs.iter().filter(|dir| dir.join("plugin.toml").is_file()) {
-            let manifest: Manifest = read_toml(&dir.join("plugin.toml"))?;
-            let cargo: CargoManifest = read_toml(&dir.join("Cargo.toml"))?;
-            let to = inside(dir, &manifest.plugin.component)?;
-            copies.push(Copy { from: built(workspace, &cargo.artifact()), to });
+            copies.push(plugin_copy(workspace, dir)?);
         }
     }
     if copies.is_empty() {
         return Err(Failure::new("there is no `plugin.toml` under `plugins/`"));
     }
     Ok(copies)
+}
+
+/// Returns what puts the component of a plugin where its manifest says.
+fn plugin_copy(workspace: &Workspace, dir: &Path) -> Result<Copy, Failure> {
+    let manifest: Manifest = read_toml(&dir.join("plugin.toml"))?;
+    let cargo: CargoManifest = read_toml(&dir.join("Cargo.toml"))?;
+    let to = inside(dir, &manifest.plugin.component)?;
+    Ok(Copy { from: built(workspace, &cargo.artifact()), to })
 }
 
 /// Returns what puts the research steps where the built program looks for them: into `steps`, beside it.

@@ -234,7 +234,7 @@ pub(crate) struct Grants {
     pub(crate) policy: Vec<PathBuf>,
     /// Vouch for exactly this plugin, which lifts the cap for unsigned ones to the profile
     #[arg(long, value_name = "DIGEST", help_heading = "Policy")]
-    pub(crate) trust_digest: Option<String>,
+    pub(crate) trust_digest: Vec<String>,
     /// Set a limit, such as `memory=512MiB` or `wall-time=2m`
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Policy")]
     pub(crate) limit: Vec<String>,

@@ -58,11 +58,23 @@ pub(crate) fn options(grants: &Grants, global: &Global) -> Result<RunOptions, Cl
 }
 
 fn trust(grants: &Grants, profile: Profile) -> Result<Option<(Digest, Profile)>, CliError> {
-    let Some(text) = &grants.trust_digest else { return Ok(None) };
-    let digest = text.parse::<Digest>();
-    let digest =
-        digest.map_err(|error| CliError::Usage(format!("`--trust-digest {text}`: {error}")))?;
-    Ok(Some((digest, profile)))
+    match trusted(grants)?[..] {
+        [] => Ok(None),
+        [digest] => Ok(Some((digest, profile))),
+        [..] => {
+            let text = "`--trust-digest` is given more than once; only `research` runs plugins that differ";
+            Err(CliError::Usage(text.to_owned()))
+        }
+    }
+}
+
+/// Returns the digests that somebody vouches for.
+pub(crate) fn trusted(grants: &Grants) -> Result<Vec<Digest>, CliError> {
+    let read = |text: &String| {
+        let digest = text.parse::<Digest>();
+        digest.map_err(|error| CliError::Usage(format!("`--trust-digest {text}`: {error}")))
+    };
+    grants.trust_digest.iter().map(read).collect()
 }
 
 /// Returns every capability the flags ask for, each with the flag as it was written.

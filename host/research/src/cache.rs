@@ -43,6 +43,14 @@ pub enum CacheError {
         #[source]
         source: std::io::Error,
     },
+    /// Somebody else could have written what is in it.
+    #[error("the research cache `{}` is open to others: {why}", path.display())]
+    Open {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// The file is something else, or damaged.
     #[error("the research cache `{}` is not sound: {why}", path.display())]
     Unsound {
@@ -64,6 +72,7 @@ impl Diagnostic for CacheError {
     fn code(&self) -> &'static str {
         match self {
             Self::Io { .. } => "research::cache-file",
+            Self::Open { .. } => "research::cache-open",
             Self::Unsound { .. } => "research::cache-unsound",
             Self::Sql { .. } => "research::cache",
         }
@@ -76,7 +85,11 @@ impl Diagnostic for CacheError {
     fn hint(&self) -> Option<String> {
         let clear = "`ringfence research cache clear` removes it; it holds nothing that cannot be made again";
         match self {
-            Self::Io { .. } => None,
+            Self::Io { .. } => Some("name another place with `--cache-dir DIR`".to_owned()),
+            Self::Open { path, .. } => Some(format!(
+                "let `{}` be yours, no link and writable by you alone, or name another place with `--cache-dir DIR`",
+                path.display()
+            )),
             Self::Unsound { .. } | Self::Sql { .. } => Some(clear.to_owned()),
         }
     }

@@ -110,6 +110,7 @@ impl<'a> Cached<'a> {
     ) -> Result<Value, StepError> {
         let kept = self.find(&key).filter(|(_, age)| oldest.is_none_or(|oldest| *age <= oldest));
         if let Some((value, _)) = kept {
+            self.steps.kept_answer(step);
             return Ok(value);
         }
         let label = format!("{step}.{function}");
@@ -150,7 +151,8 @@ impl<'a> Cached<'a> {
             Resume::Yes => self.page_age.max(RESUME_AGE),
             Resume::No => self.page_age,
         };
-        self.find(key).filter(|(_, age)| *age < oldest).map(|(page, _)| page)
+        let young = self.find(key).filter(|(_, age)| *age < oldest).map(|(page, _)| page);
+        young.inspect(|_| self.steps.kept_answer(StepKind::Provider))
     }
 
     /// Waits for the turn to get a page; nothing when that takes too long or cannot be had, which costs
@@ -235,6 +237,10 @@ impl Steps for Cached<'_> {
 
     fn used(&self, step: StepKind) -> StepUsed {
         self.steps.used(step)
+    }
+
+    fn kept_answer(&self, step: StepKind) {
+        self.steps.kept_answer(step);
     }
 }
 

@@ -47,10 +47,18 @@ pub struct Checked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
+    /// The step whose answer it is about.
+    pub step: StepKind,
     /// Where, such as `sentence 3`.
     pub place: String,
     /// What is wrong there.
     pub fault: String,
+}
+
+impl Finding {
+    fn of_sentence(at: usize, fault: String) -> Self {
+        Self { step: StepKind::Synthesise, place: sentence(at), fault }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -92,7 +100,7 @@ pub async fn check(steps: &dyn Steps, report: &Report) -> Result<Checked, Resear
         let judged: Judgement = call(steps, StepKind::Synthesise, "check", draft).await?;
         for fault in judged.findings {
             let at = unquoted.get(fault.sentence).copied().unwrap_or_default();
-            checked.findings.push(Finding { place: sentence(at), fault: fault.fault });
+            checked.findings.push(Finding::of_sentence(at, fault.fault));
         }
     }
     Ok(checked)
@@ -105,7 +113,7 @@ pub async fn check(steps: &dyn Steps, report: &Report) -> Result<Checked, Resear
 pub fn resolve(report: &Report) -> Result<Checked, ResearchError> {
     let (mut checked, unquoted) = resolved(report)?;
     let fault = "it does not stand word for word in what it cites";
-    let finding = |at| Finding { place: sentence(at), fault: fault.to_owned() };
+    let finding = |at| Finding::of_sentence(at, fault.to_owned());
     checked.findings.extend(unquoted.into_iter().map(finding));
     Ok(checked)
 }
@@ -128,7 +136,8 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
     for source in &report.sources {
         if known.insert(&source.id, (source, sound(source))).is_some() {
             let fault = "two sources have this name".to_owned();
-            checked.findings.push(Finding { place: format!("source `{}`", source.id), fault });
+            let place = format!("source `{}`", source.id);
+            checked.findings.push(Finding { step: StepKind::Synthesise, place, fault });
         }
     }
     for (at, statement) in report.statements.iter().enumerate() {
@@ -136,20 +145,21 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
         let place = sentence(at);
         if statement.citations.is_empty() {
             let fault = "it cites nothing".to_owned();
-            checked.findings.push(Finding { place: place.clone(), fault });
+            checked.findings.push(Finding::of_sentence(at, fault));
             continue;
         }
         if statement.citations.len() > MAX_CITATIONS {
             let fault = format!("it cites more than {MAX_CITATIONS} places");
-            checked.findings.push(Finding { place, fault });
+            checked.findings.push(Finding::of_sentence(at, fault));
             continue;
         }
         let cluster_of = |id: &str| known.get(id).map(|(source, _)| source.cluster);
         if statement.support > cited_clusters(&statement.citations, cluster_of) {
             let fault = "it claims more independent sources than it cites".to_owned();
-            checked.findings.push(Finding { place: place.clone(), fault });
+            checked.findings.push(Finding::of_sentence(at, fault));
         }
-        let texts = places(&mut checked, &place, &statement.citations, &known);
+        let at_sentence = (StepKind::Synthesise, place.as_str());
+        let texts = places(&mut checked, at_sentence, &statement.citations, &known);
         let Some(texts) = texts else { continue };
         if texts.iter().any(|place| place.says(&statement.text)) {
             checked.verbatim += 1;
@@ -161,10 +171,11 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
         for side in [&one.first, &one.second] {
             let place = format!("contradiction {}", at + 1);
             let cited = std::slice::from_ref(&side.citation);
-            let Some(texts) = places(&mut checked, &place, cited, &known) else { continue };
+            let at_side = (StepKind::Contradict, place.as_str());
+            let Some(texts) = places(&mut checked, at_side, cited, &known) else { continue };
             if !texts.iter().any(|place| quoted(place.text, &side.text)) {
                 let fault = "a side does not stand in what it cites".to_owned();
-                checked.findings.push(Finding { place, fault });
+                checked.findings.push(Finding { step: StepKind::Contradict, place, fault });
             }
         }
     }
@@ -178,7 +189,7 @@ fn sentence(at: usize) -> String {
 /// Returns the text at each citation, or nothing when one does not resolve, which is then a finding.
 fn places<'r>(
     checked: &mut Checked,
-    place: &str,
+    (step, place): (StepKind, &str),
     citations: &[Citation],
     known: &Known<'r>,
 ) -> Option<Vec<Place<'r>>> {
@@ -192,7 +203,7 @@ fn places<'r>(
             }
             Err(fault) => {
                 whole = false;
-                checked.findings.push(Finding { place: place.to_owned(), fault });
+                checked.findings.push(Finding { step, place: place.to_owned(), fault });
             }
         }
     }

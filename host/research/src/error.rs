@@ -49,9 +49,11 @@ pub enum ResearchError {
         /// How many were read.
         documents: usize,
     },
-    /// What the synthesise step made does not stand in the sources.
-    #[error("the step `synthesise` made a sentence that its sources do not carry: {finding}")]
+    /// What a step made does not stand in the sources.
+    #[error("the step `{step}` says what its sources do not carry: {finding}")]
     Unsupported {
+        /// The step.
+        step: StepKind,
         /// What the checker says.
         finding: String,
     },

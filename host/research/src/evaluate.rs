@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::ResearchError;
-use crate::gather::{call, key};
+use crate::gather::key;
+use crate::judge::grouped;
 use crate::report::{Report, Source};
-use crate::steps::{StepKind, Steps};
+use crate::steps::Steps;
 
 /// A question with the sources that a good answer cites.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -126,36 +127,12 @@ pub struct Clustered {
 /// Has the deduplicate step group texts, and returns the number of the cluster of each.
 ///
 /// # Errors
-/// When the step fails or forgets a text.
+/// When the step fails, or a text is in no cluster or in several.
 pub async fn clusters(steps: &dyn Steps, texts: &[Labelled]) -> Result<Vec<usize>, ResearchError> {
-    #[derive(Deserialize)]
-    struct Member {
-        id: String,
-    }
-    #[derive(Deserialize)]
-    struct Cluster {
-        representative: String,
-        members: Vec<Member>,
-    }
-    #[derive(Deserialize)]
-    struct Clusters {
-        clusters: Vec<Cluster>,
-    }
-    let documents: Vec<_> =
-        texts.iter().map(|text| json!({ "id": text.id, "text": text.text })).collect();
-    let input = json!({ "documents": documents });
-    let made: Clusters = call(steps, StepKind::Deduplicate, "deduplicate", input).await?;
-    let mut number_of = BTreeMap::new();
-    for (number, cluster) in made.clusters.into_iter().enumerate() {
-        let members = cluster.members.into_iter().map(|member| member.id);
-        number_of.extend(members.chain([cluster.representative]).map(|id| (id, number)));
-    }
-    let missing = |text: &Labelled| ResearchError::Answer {
-        step: StepKind::Deduplicate,
-        why: format!("`{}` is in no cluster", text.id),
-    };
-    let number = |text: &Labelled| number_of.get(&text.id).copied().ok_or_else(|| missing(text));
-    texts.iter().map(number).collect()
+    let ids: Vec<_> = texts.iter().map(|text| text.id.clone()).collect();
+    let document = |text: &Labelled| json!({ "id": text.id, "text": text.text });
+    let (places, _) = grouped(steps, &ids, texts.iter().map(document).collect()).await?;
+    Ok(places.into_iter().map(|(number, _)| usize::try_from(number).unwrap_or_default()).collect())
 }
 
 /// Returns what clusters are worth against the groups of the texts.

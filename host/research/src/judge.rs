@@ -102,32 +102,48 @@ async fn cluster(
     sources: &mut [Source],
     notes: &mut Vec<String>,
 ) -> Result<(), ResearchError> {
-    let input = json!({ "documents": documents(&*sources) });
-    let made: Clusters = call(steps, StepKind::Deduplicate, "deduplicate", input).await?;
-    let place: BTreeMap<String, usize> =
-        (0..).zip(&*sources).map(|(at, s)| (s.id.clone(), at)).collect();
-    let mut seen = vec![false; sources.len()];
-    for (number, cluster) in (1..).zip(made.clusters) {
-        let stands = cluster.representative;
-        let members = cluster.members.into_iter().map(|member| (member.id, Some(member.verdict)));
-        for (id, verdict) in std::iter::once((stands.clone(), None)).chain(members) {
-            let at = place.get(&id).filter(|at| !seen[**at]);
-            let at =
-                *at.ok_or_else(|| answer(format!("`{id}` is in no or in several clusters")))?;
-            seen[at] = true;
-            sources[at].cluster = number;
-            sources[at].same_as = verdict.map(|verdict| SameAs { source: stands.clone(), verdict });
-        }
+    let ids: Vec<_> = sources.iter().map(|source| source.id.clone()).collect();
+    let (places, complete) = grouped(steps, &ids, documents(&*sources)).await?;
+    for (source, (number, same_as)) in sources.iter_mut().zip(places) {
+        (source.cluster, source.same_as) = (number, same_as);
     }
-    if seen.contains(&false) {
-        return Err(answer("a document is in no cluster".to_owned()));
-    }
-    if !made.complete {
+    if !complete {
         notes.push(
             "with this many alike documents some near-duplicates may have been missed".to_owned(),
         );
     }
     Ok(())
+}
+
+/// Has the deduplicate step group documents of these names. Returns the cluster of each, counted from 1, with
+/// what it is to the one that stands for it, and whether nothing was missed.
+///
+/// # Errors
+/// When the step fails, or a document is in no cluster or in several.
+pub(crate) async fn grouped(
+    steps: &dyn Steps,
+    ids: &[String],
+    documents: Vec<Value>,
+) -> Result<(Vec<(u32, Option<SameAs>)>, bool), ResearchError> {
+    let input = json!({ "documents": documents });
+    let made: Clusters = call(steps, StepKind::Deduplicate, "deduplicate", input).await?;
+    let place: BTreeMap<&str, usize> = (0..).zip(ids).map(|(at, id)| (id.as_str(), at)).collect();
+    let mut places: Vec<Option<(u32, Option<SameAs>)>> = vec![None; ids.len()];
+    for (number, cluster) in (1..).zip(made.clusters) {
+        let stands = cluster.representative;
+        let members = cluster.members.into_iter().map(|member| (member.id, Some(member.verdict)));
+        for (id, verdict) in std::iter::once((stands.clone(), None)).chain(members) {
+            let place = place.get(id.as_str()).and_then(|at| places.get_mut(*at));
+            let place = place.filter(|place| place.is_none());
+            let place = place
+                .ok_or_else(|| answer(format!("`{id}` is no document or in several clusters")))?;
+            *place =
+                Some((number, verdict.map(|verdict| SameAs { source: stands.clone(), verdict })));
+        }
+    }
+    let places: Option<Vec<_>> = places.into_iter().collect();
+    let places = places.ok_or_else(|| answer("a document is in no cluster".to_owned()))?;
+    Ok((places, made.complete))
 }
 
 fn answer(why: String) -> ResearchError {

@@ -82,7 +82,8 @@ pub async fn run(
     };
     let checked = check::check(steps, &report).await?;
     if let Some(finding) = checked.findings.into_iter().next() {
-        return Err(ResearchError::Unsupported { finding: finding.to_string() });
+        let (step, finding) = (finding.step, finding.to_string());
+        return Err(ResearchError::Unsupported { step, finding });
     }
     watch.progress(StepKind::Synthesise, 1, 1);
     Ok(report)

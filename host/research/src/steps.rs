@@ -139,6 +139,10 @@ pub trait Steps: Sync {
 
     /// Returns which plugin a step is, and what it was granted.
     fn used(&self, step: StepKind) -> StepUsed;
+
+    /// Hears that an answer of a step was not asked for, because an earlier run kept it. What a step read from
+    /// the network then is read from the network now.
+    fn kept_answer(&self, step: StepKind);
 }
 
 /// Hears how far a run is.

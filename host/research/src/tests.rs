@@ -51,6 +51,8 @@ impl Steps for Scripted {
         let (step, plugin) = (step.name().to_owned(), "scripted@1.0.0".to_owned());
         StepUsed { step, plugin, digest: String::new(), grants: Vec::new() }
     }
+
+    fn kept_answer(&self, _: StepKind) {}
 }
 
 fn usual(step: StepKind, function: &str) -> Value {
@@ -147,8 +149,23 @@ fn a_made_up_sentence_never_reaches_a_report() {
         Some(answer)
     };
     let error = done(&Scripted::new(made_up)).unwrap_err();
-    let says = "the step `synthesise` made a sentence that its sources do not carry: sentence 1: is not supported";
+    let says =
+        "the step `synthesise` says what its sources do not carry: sentence 1: is not supported";
     assert_eq!(error.to_string(), says);
+}
+
+#[test]
+fn a_contradiction_that_does_not_resolve_is_laid_at_the_step_that_made_it() {
+    let unresolved = |step, _: &str, _: &Value| {
+        let side = |start: u32, end: u32| json!({ "source": "s1", "sha256": sha256(TEXT), "start": start, "end": end });
+        (step == StepKind::Contradict).then(|| json!({ "candidates": [{
+            "kind": "numbers", "detail": "7 and 2", "first": side(0, 21), "first-text": "Dams hold water back.",
+            "second": side(0, 999), "second-text": "Dams hold water back.",
+        }], "truncated": false }))
+    };
+    let error = done(&Scripted::new(unresolved)).unwrap_err();
+    let says = "the step `contradict` says what its sources do not carry: contradiction 1: there are no bytes 0 to 999";
+    assert!(error.to_string().starts_with(says), "{error}");
 }
 
 #[test]

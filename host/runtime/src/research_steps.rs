@@ -1,18 +1,22 @@
 //! The steps of a research run as plugins, each prepared by itself with its own grants.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::lock::Mutex;
+use ringfence_capability::Kind;
 use ringfence_engine::value::CallResult;
 use ringfence_research::{Ended, StepError, StepKind, StepUsed, Steps};
 use serde_json::Value;
 
-use crate::{Plugin, Prepared, RunError, Session, Stdio};
+use crate::{Flow, FlowRule, Plugin, Prepared, RunError, Session, Stdio};
 
 /// Plugins that were prepared as steps. What one is granted the others are not: each has a store of its
-/// own, and they meet only in the values that are passed from one to the next.
+/// own, and they meet only in the values that are passed from one to the next. Because those values can come
+/// from the network, all steps of a run share one [`Flow`]: once one has read from it, none changes anything
+/// unasked.
 #[derive(Default)]
 pub struct ResearchSteps {
     steps: BTreeMap<StepKind, (Prepared, StepUsed)>,
@@ -35,13 +39,23 @@ impl ResearchSteps {
         self.steps.insert(step, (prepared, used));
     }
 
-    /// Returns the steps, ready to be called: each keeps one instance until it fails.
-    pub fn start(&self) -> Started<'_> {
+    /// Returns the steps, ready to be called: each keeps one instance until it fails. All are under `rule`
+    /// together.
+    pub fn start(&self, rule: FlowRule) -> Started<'_> {
+        let flow = Arc::new(Flow::new(rule));
         let mut steps = BTreeMap::new();
         for (step, (prepared, used)) in &self.steps {
-            steps.insert(*step, One { prepared, used, session: Mutex::new(None) });
+            let flow = Arc::clone(&flow);
+            steps.insert(*step, One { prepared, used, flow, session: Mutex::new(None) });
         }
         Started { steps }
+    }
+
+    /// Ends the outside servers that the steps started.
+    pub async fn end_servers(&self) {
+        for (prepared, _) in self.steps.values() {
+            prepared.end_servers().await;
+        }
     }
 }
 
@@ -56,6 +70,7 @@ pub struct Started<'p> {
 struct One<'p> {
     prepared: &'p Prepared,
     used: &'p StepUsed,
+    flow: Arc<Flow>,
     session: Mutex<Option<Session<'p>>>,
 }
 
@@ -66,10 +81,21 @@ impl<'p> One<'p> {
         exports.any(|export| export.interface.as_deref() == Some(MEMORY))
     }
 
+    /// Counts what an earlier run kept of this step as what it is: read from the network, if the step can.
+    fn given(&self) {
+        let outside = [Kind::HttpRead, Kind::HttpWrite, Kind::Socket, Kind::Mcp, Kind::Exec];
+        if self.prepared.grants().iter().any(|grant| outside.contains(&grant.capability.kind())) {
+            self.flow.taint();
+        }
+    }
+
     async fn session(&self, kept: Option<Session<'p>>) -> Result<Session<'p>, RunError> {
         match kept {
             Some(session) => Ok(session),
-            None => self.prepared.session(Stdio::captured()).await,
+            None => {
+                let stdio = Stdio::captured().in_flow(Arc::clone(&self.flow));
+                self.prepared.session(stdio).await
+            }
         }
     }
 
@@ -91,6 +117,7 @@ impl Started<'_> {
     /// begins anew without it.
     pub async fn restore(&self, step: StepKind, bytes: &[u8]) {
         let Some(one) = self.steps.get(&step).filter(|one| one.remembers()) else { return };
+        one.given();
         let mut kept = one.session.lock().await;
         let given = async {
             let mut session = one.session(kept.take()).await?;
@@ -149,6 +176,12 @@ impl Steps for Started<'_> {
             }
         }
         .boxed()
+    }
+
+    fn kept_answer(&self, step: StepKind) {
+        if let Some(one) = self.steps.get(&step) {
+            one.given();
+        }
     }
 
     fn used(&self, step: StepKind) -> StepUsed {

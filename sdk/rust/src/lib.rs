@@ -19,6 +19,7 @@
 //! # What is here
 //!
 //! - [`plugin!`] generates the bindings and exports the plugin.
+//! - [`step!`] does the same for a step of research runs, whose values are in [`research`].
 //! - [`ToolError`] is the error of a tool, made from [`std::io::Error`] and others with `?`.
 //! - [`log`], [`progress`] and [`limits`] talk to the host. They need no request in the manifest.
 //! - [`exec`] asks for native programs: each needs a request in the manifest, and a person's yes.
@@ -40,6 +41,7 @@ pub mod limits;
 pub mod log;
 pub mod mcp;
 pub mod progress;
+pub mod research;
 
 pub use bindings::ringfence::plugin::types::Error as ToolError;
 #[doc(hidden)]
@@ -79,6 +81,33 @@ pub mod bindings {
             }
         ",
         path: ["../../wit/v0.1/plugin", "../../wit/v0.1/host", "../../wit/v0.1/agent"],
+        additional_derives: [PartialEq],
+        generate_unused_types: true,
+        generate_all,
+    });
+}
+
+/// What is generated from `wit/v0.1/research`. Used by [`step!`]; [`research`] has it by name.
+#[doc(hidden)]
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    unused,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from WIT"
+)]
+pub mod step_bindings {
+    wit_bindgen::generate!({
+        inline: "
+            package ringfence:sdk-research@0.1.0;
+            world imports {
+                import ringfence:research/types@0.1.0;
+            }
+        ",
+        path: ["../../wit/v0.1/plugin", "../../wit/v0.1/research"],
         additional_derives: [PartialEq],
         generate_unused_types: true,
         generate_all,

@@ -27,7 +27,9 @@
 
 use std::time::Duration;
 
-pub use crate::bindings::ringfence::host::mcp::{Blob, Error, Part, Reply, Tool as Offered};
+pub use crate::bindings::ringfence::host::mcp::{
+    Blob, Document, Error, Link, Part, Reply, Tool as Offered,
+};
 
 use crate::ToolError;
 
@@ -89,10 +91,12 @@ fn offered() -> Vec<Offered> {
 }
 
 impl Reply {
-    /// Returns the texts of the reply, one after another.
+    /// Returns the texts of the reply, one after another: those of documents too, and the addresses of links.
     pub fn text(&self) -> String {
         let text = |part: &Part| match part {
             Part::Text(text) => Some(text.clone()),
+            Part::Document(document) => Some(document.text.clone()),
+            Part::Link(link) => Some(link.uri.clone()),
             Part::Blob(_) => None,
         };
         self.parts.iter().filter_map(text).collect::<Vec<_>>().join("\n")
@@ -119,9 +123,17 @@ mod tests {
 
     #[test]
     fn a_reply_reads_as_its_texts() {
-        let blob = Part::Blob(Blob { mime_type: "image/png".to_owned(), data: vec![1] });
-        let parts = vec![Part::Text("a".to_owned()), blob, Part::Text("b".to_owned())];
-        assert_eq!(Reply { parts, structured: None, is_error: false }.text(), "a\nb");
+        let blob = Blob { mime_type: "image/png".to_owned(), data: vec![1], uri: None };
+        let (uri, text) = ("note:1".to_owned(), "b".to_owned());
+        let document = Document { uri: uri.clone(), mime_type: None, text };
+        let link = Link { uri, name: "a note".to_owned(), description: None };
+        let parts = vec![
+            Part::Text("a".to_owned()),
+            Part::Blob(blob),
+            Part::Document(document),
+            Part::Link(link),
+        ];
+        assert_eq!(Reply { parts, structured: None, is_error: false }.text(), "a\nb\nnote:1");
     }
 
     #[test]

@@ -13,12 +13,13 @@ Examples:
   ringfence research \"How is the water measured that seeps through a dam?\" --from notes --json --out report.json
   ringfence research \"dams\" --from notes --strategy focused --breadth 4 --budget 20
   ringfence research \"tidal power\" --provider wikipedia -p net-read-only --trust-digest sha256:…
+  ringfence research \"tidal power\" --provider mcp:notes/search
   ringfence research check report.json                 whether every sentence cites what carries it
   ringfence research evaluate examples/research/questions.jsonl --from examples/research/corpus
   ringfence research cache stats
 
 Each step is a plugin with its own grants; only the provider sees the directory or the network, and the flags under
-Policy and Capabilities are for it alone. The steps are looked for in
+Capabilities are for it alone. `--grant` is for the others. The steps are looked for in
 `--steps`, then beside the program, then among what is installed (docs/guides/research.md).";
 
 /// Answer a question from documents, every sentence cited
@@ -106,7 +107,8 @@ pub(crate) struct ResearchHow {
     /// Directory with the documents: text, Markdown, HTML, JSON Lines
     #[arg(long, value_name = "DIR")]
     pub(crate) from: Option<PathBuf>,
-    /// Who searches: `local`, `wikipedia`, `searxng`, `brave`, a path, or the name of an installed plugin
+    /// Who searches: `local`, `wikipedia`, `searxng`, `brave`, `mcp:SERVER/TOOL` for a tool of an outside
+    /// server you added, a path, or the name of an installed plugin
     #[arg(long, value_name = "PLUGIN")]
     pub(crate) provider: Option<PathBuf>,
     /// How widely to search
@@ -136,6 +138,10 @@ pub(crate) struct ResearchHow {
     pub(crate) max_age: u32,
     #[command(flatten)]
     pub(crate) steps: StepArgs,
+    /// Grant something to a step other than the provider, as `--approve` writes it, such as
+    /// `synthesise=model:small`; the profile and the digests you vouch for hold for it too
+    #[arg(long, value_name = "STEP=CAPABILITY", help_heading = "Steps")]
+    pub(crate) grant: Vec<String>,
     #[command(flatten)]
     pub(crate) grants: Grants,
 }

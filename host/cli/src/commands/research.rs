@@ -2,16 +2,20 @@
 
 mod cache;
 mod evaluate;
+mod grants;
 mod steps;
 
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence::StartedSteps;
 use ringfence::research::{
     self, Cached, Options, Report, ResearchError, Resume, StepKind, Steps, TrustList, Watch,
 };
+use ringfence::{FlowAsker, FlowRule, StartedSteps};
 
+use self::grants::Granted;
 use crate::args::{Global, Research, ResearchCheck, ResearchCommand, ResearchHow, ResearchRun};
 use crate::error::CliError;
 use crate::files::{self, Existing, Readers};
@@ -45,6 +49,7 @@ fn report(args: &ResearchRun, global: &Global, printer: &Printer) -> Result<u8, 
     let question = args.question.as_deref().ok_or_else(missing)?;
     let runs = Runs::new(&args.how, global, printer)?;
     let report = runs.run(&[question], |_, report| report)?.remove(0);
+    let report = report.map_err(|error| CliError::Room(Box::new(error)))?;
     let text = if printer.is_json() { json(&report)? } else { research::markdown(&report) };
     match &args.out {
         Some(path) => {
@@ -79,26 +84,26 @@ impl<'p> Runs<'p> {
             cache: cache::open(global, printer)?,
             resume: if how.resume { Resume::Yes } else { Resume::No },
             page_age: Duration::from_hours(how.max_age.into()),
-            setting: steps::setting(how, global)?,
+            setting: Granted::new(how, global)?.setting()?,
             printer,
         })
     }
 
-    /// Answers questions, one after the other, and calls `then` with each and its report.
+    /// Answers questions, one after the other, and calls `then` with each and what came of it.
     fn run<T>(
         &self,
         questions: &[&str],
-        mut then: impl FnMut(usize, Report) -> T,
+        mut then: impl FnMut(usize, Result<Report, ResearchError>) -> T,
     ) -> Result<Vec<T>, CliError> {
-        let started = self.steps.start();
+        let started = self.steps.start(FlowRule::Ask(asker()));
         runtime()?.block_on(async {
             self.restore(&started).await;
             let mut done = Vec::new();
             for (number, question) in questions.iter().enumerate() {
-                let report = self.one(&started, question).await;
-                done.push(then(number, report.map_err(|error| CliError::Room(Box::new(error)))?));
+                done.push(then(number, self.one(&started, question).await));
             }
             self.keep(&started).await;
+            self.steps.end_servers().await;
             Ok(done)
         })
     }
@@ -146,6 +151,25 @@ impl<'p> Runs<'p> {
     }
 }
 
+/// Returns what asks a person about a change that a step wants to make after the network was read; nothing without
+/// a terminal.
+fn asker() -> Option<FlowAsker> {
+    let attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    attended.then(|| -> FlowAsker {
+        Arc::new(|effect| {
+            let (kind, operation, target) = (effect.kind, &effect.operation, &effect.target);
+            let wants = visible(&format!("{kind} {operation} {target}"));
+            let mut err = anstream::stderr().lock();
+            let question = format!("\nThe run has read from the network. A step wants: {wants}\n");
+            let asked = write!(err, "{question}Let it? Type `yes`, anything else refuses: ");
+            let asked = asked.and_then(|()| err.flush());
+            let mut answer = String::new();
+            let said = asked.and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+            said.is_ok() && answer.trim() == "yes"
+        })
+    })
+}
+
 /// Returns what the steps run on: one after the other, on this thread.
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -189,7 +213,7 @@ fn check(args: &ResearchCheck, global: &Global, printer: &Printer) -> Result<u8,
         .map_err(|error| CliError::Room(Box::new(research::ResearchError::unreadable(&error))))?;
     let steps = steps::one(StepKind::Synthesise, &args.steps, global)?;
     let runtime = runtime()?;
-    let started = steps.start();
+    let started = steps.start(FlowRule::Ask(None));
     let checked = runtime.block_on(research::check(&started, &report));
     let checked = checked.map_err(|error| CliError::Room(Box::new(error)))?;
     let passed = checked.findings.is_empty();

@@ -201,11 +201,13 @@ fn part(value: &Value) -> Option<Part> {
                 None => Some(Part::BytesDocument { uri, mime_type, data: text(resource, "blob")? }),
             }
         }
-        // Where it leads is not followed here; a model may read where that would be.
-        "resource_link" => {
-            let (uri, name) = (text(value, "uri")?, text(value, "name").unwrap_or_default());
-            Some(Part::Text(format!("[resource {name}: {uri}]")))
-        }
+        // Where it leads is not followed here.
+        "resource_link" => Some(Part::Link {
+            uri: text(value, "uri")?,
+            name: text(value, "name").unwrap_or_default(),
+            description: text(value, "description"),
+            mime_type: text(value, "mimeType"),
+        }),
         _ => None,
     }
 }

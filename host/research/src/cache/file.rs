@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cap_std::ambient_authority;
@@ -43,8 +43,8 @@ const SCHEMA: [&str; 4] = [
 
 /// Opens the database in the directory at `path`, both made when there are none.
 pub(super) fn open(path: &Path) -> Result<(Dir, Connection), CacheError> {
-    let dir = directory(path)?;
-    let file = path.join(NAME);
+    let (dir, real) = directory(path)?;
+    let file = real.join(NAME);
     if let Ok(found) = dir.symlink_metadata(NAME) {
         private(&file, &found, found.is_file())?;
     }
@@ -56,8 +56,9 @@ pub(super) fn open(path: &Path) -> Result<(Dir, Connection), CacheError> {
     Ok((dir, connection))
 }
 
-/// Opens a directory that only its user can write to.
-fn directory(path: &Path) -> Result<Dir, CacheError> {
+/// Opens a directory that only its user can write to, and returns it with its path without links: a link may
+/// lead to where it lies, such as a linked home, but neither it nor a file in it is one.
+fn directory(path: &Path) -> Result<(Dir, PathBuf), CacheError> {
     let fail = |source| CacheError::Io { path: path.to_owned(), source };
     let mut builder = cap_std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -74,12 +75,14 @@ fn directory(path: &Path) -> Result<Dir, CacheError> {
     })?;
     let found = above.symlink_metadata(name).map_err(fail)?;
     private(path, &found, found.is_dir())?;
-    above.open_dir(name).map_err(fail)
+    let real = path.parent().map(Path::canonicalize).transpose().map_err(fail)?;
+    let dir = above.open_dir(name).map_err(fail)?;
+    Ok((dir, real.unwrap_or_default().join(name)))
 }
 
 /// Removes every file of the cache.
 pub(super) fn remove(path: &Path) -> Result<(), CacheError> {
-    let dir = directory(path)?;
+    let (dir, _) = directory(path)?;
     let companions = [NAME, "cache.sqlite-wal", "cache.sqlite-shm", "cache.sqlite-journal"];
     let flights = (0..FLIGHTS).map(|number| format!("flight-{number}"));
     for name in companions.map(str::to_owned).into_iter().chain(flights) {
@@ -95,18 +98,18 @@ pub(super) fn remove(path: &Path) -> Result<(), CacheError> {
 
 /// Refuses what others could have written to, and what is of another kind, such as a link.
 fn private(path: &Path, found: &Metadata, is_of_kind: bool) -> Result<(), CacheError> {
-    let unsound = |why: &str| CacheError::Unsound { path: path.to_owned(), why: why.to_owned() };
+    let open = |why: &str| CacheError::Open { path: path.to_owned(), why: why.to_owned() };
     if !is_of_kind {
-        return Err(unsound("it is a link or of another kind"));
+        return Err(open("it is a link or of another kind"));
     }
     #[cfg(unix)]
     {
         use cap_std::fs::MetadataExt as _;
         if found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(unsound("it belongs to somebody else"));
+            return Err(open("it belongs to somebody else"));
         }
         if found.mode() & 0o022 != 0 {
-            return Err(unsound("others can write to it"));
+            return Err(open("others can write to it"));
         }
     }
     #[cfg(not(unix))]

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ringfence_capability::Diagnostic as _;
 use rusqlite::Connection;
 
 use super::{Cache, CacheError, Entry, Key, Kind};
@@ -129,7 +130,12 @@ fn a_place_that_others_can_write_to_is_refused() {
         above.set_permissions(name, cap_std::fs::Permissions::from_mode(mode)).unwrap();
     };
     let refused = || match Cache::open(&path, now, 1) {
-        Err(CacheError::Unsound { why, .. }) => why,
+        Err(error @ CacheError::Open { .. }) => {
+            let hint = error.hint().unwrap_or_default();
+            assert!(!hint.contains("cache clear") && hint.contains("--cache-dir"), "{hint}");
+            let CacheError::Open { why, .. } = error else { return hint };
+            why
+        }
         other => format!("{:?}", other.map(drop)),
     };
     mode("research", 0o777);
@@ -142,6 +148,21 @@ fn a_place_that_others_can_write_to_is_refused() {
     above.rename("research/cache.sqlite", &above, "elsewhere").unwrap();
     above.symlink("../elsewhere", "research/cache.sqlite").unwrap();
     assert_eq!(refused(), "it is a link or of another kind");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_below_a_linked_home_is_used_and_one_that_is_a_link_is_not() {
+    use cap_std::fs::Dir;
+    let (dir, path) = place();
+    drop(open(&path));
+    let above = Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
+    above.symlink(".", "home").unwrap();
+    open(&dir.path().join("home/research")).held().unwrap();
+    // The twin: the last part is no place for a link, whoever made it.
+    above.symlink("research", "linked").unwrap();
+    let refused = Cache::open(&dir.path().join("linked"), now, 1).unwrap_err();
+    assert!(matches!(refused, CacheError::Open { .. }), "{refused}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ const HOUR: Duration = Duration::from_hours(1);
 #[derive(Default)]
 struct Counted {
     calls: Mutex<Vec<String>>,
+    kept: Mutex<Vec<StepKind>>,
     version: AtomicU64,
     digest: &'static str,
     grants: &'static [&'static str],
@@ -49,6 +50,10 @@ impl Steps for Counted {
             _ => json!({ "step": step.name(), "version": version }),
         };
         async move { Ok(answer) }.boxed()
+    }
+
+    fn kept_answer(&self, step: StepKind) {
+        self.kept.lock().unwrap().push(step);
     }
 
     fn used(&self, step: StepKind) -> StepUsed {
@@ -137,6 +142,7 @@ fn a_page_that_another_plugin_wrote_is_not_used() {
         assert_eq!(steps.asked(), ["retrieve null"]);
         call(&cached, StepKind::Provider, "retrieve", json!({ "url": "https://a.example/" }));
         assert!(steps.asked().is_empty(), "its own page it finds");
+        assert_eq!(*steps.kept.lock().unwrap(), [StepKind::Provider], "and whoever asks hears it");
     }
 }
 

@@ -67,6 +67,11 @@ impl Flow {
         self.tainted.load(Ordering::SeqCst)
     }
 
+    /// Counts as having read from the network: what it was given came from there in an earlier run.
+    pub(crate) fn taint(&self) {
+        self.tainted.store(true, Ordering::SeqCst);
+    }
+
     /// Returns a sink that holds effects to the rule before `inner` records them.
     /// Native programs that reach the network count as reading it from their start.
     pub(crate) fn guard(self: &Arc<Self>, inner: Effects, programs_reach_out: bool) -> Effects {
@@ -119,7 +124,7 @@ impl EffectSink for Guarded {
         let program = self.programs_reach_out && effect.kind == Kind::Exec;
         if reads_network(&effect) || program {
             // From the request on: what is sent next may answer to what this one brings.
-            self.flow.tainted.store(true, Ordering::SeqCst);
+            self.flow.taint();
         }
         self.inner.record(effect)
     }

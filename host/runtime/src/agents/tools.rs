@@ -212,8 +212,12 @@ impl Shared {
 fn said_outside(reply: outside::Reply) -> wit::Reply {
     let part = |part| match part {
         outside::Part::Text(text) => types::Part::Text(text),
-        outside::Part::Blob(outside::Blob { mime_type, data }) => {
+        outside::Part::Blob(outside::Blob { mime_type, data, .. }) => {
             types::Part::Blob(types::Blob { mime_type, data })
+        }
+        outside::Part::Document(document) => types::Part::Text(document.text),
+        outside::Part::Link(outside::Link { uri, name, .. }) => {
+            types::Part::Text(format!("[resource {name}: {uri}]"))
         }
     };
     wit::Reply {

@@ -12,7 +12,7 @@ use ringfence_mcp::client::{Asked, Asking, Nobody};
 use ringfence_mcp::contract::Contract;
 use ringfence_mcp::{
     Answer, Answers, Asks, Call, CallError, Catalog, Changes, Given, Hints, Listener, McpError,
-    Outcome, Question, Registry, tool_names,
+    Outcome, Part, Question, Registry, tool_names,
 };
 use serde_json::Value;
 use tokio::sync::{Mutex as Turn, oneshot, watch};
@@ -175,7 +175,7 @@ impl Gateway {
         if let Ok(server) = member.0.try_lock() {
             self.update(index, &server);
         }
-        outcome
+        outcome.map(without_links)
     }
 
     /// Ends every server; what one wrote into its stage is thrown away.
@@ -184,6 +184,18 @@ impl Gateway {
             member.end().await;
         }
     }
+}
+
+/// Writes links as text: a client that followed one would ask here, where nothing lies. A model may read where
+/// it would be.
+fn without_links(outcome: Outcome) -> Outcome {
+    let Outcome::Done(mut answer) = outcome else { return outcome };
+    for part in &mut answer.parts {
+        if let Part::Link { uri, name, .. } = part {
+            *part = Part::Text(format!("[resource {name}: {uri}]"));
+        }
+    }
+    Outcome::Done(answer)
 }
 
 /// Puts the questions of a call. Only a person answers.

@@ -271,16 +271,24 @@ fn reply(answer: Answer) -> wit::Reply {
 }
 
 fn part(part: Part) -> wit::Part {
-    let blob = |mime_type: String, data: &str| match BASE64.decode(data) {
-        Ok(data) => wit::Part::Blob(wit::Blob { mime_type, data }),
+    let blob = |mime_type: String, data: &str, uri| match BASE64.decode(data) {
+        Ok(data) => wit::Part::Blob(wit::Blob { mime_type, data, uri }),
         Err(_) => wit::Part::Text(format!("[{mime_type} that is no base64]")),
     };
     match part {
-        Part::Text(text) | Part::TextDocument { text, .. } => wit::Part::Text(text),
-        Part::Link { uri, .. } => wit::Part::Text(uri),
-        Part::Image { data, mime_type } | Part::Audio { data, mime_type } => blob(mime_type, &data),
-        Part::BytesDocument { mime_type, data, .. } => {
-            blob(mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()), &data)
+        Part::Text(text) => wit::Part::Text(text),
+        Part::TextDocument { uri, mime_type, text } => {
+            wit::Part::Document(wit::Document { uri, mime_type, text })
+        }
+        Part::Link { uri, name, description, .. } => {
+            wit::Part::Link(wit::Link { uri, name, description })
+        }
+        Part::Image { data, mime_type } | Part::Audio { data, mime_type } => {
+            blob(mime_type, &data, None)
+        }
+        Part::BytesDocument { uri, mime_type, data } => {
+            let mime_type = mime_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+            blob(mime_type, &data, Some(uri))
         }
     }
 }

@@ -113,8 +113,9 @@ impl Corpus {
         let mut bytes = 0_u64;
         for path in paths {
             let Some(form) = Form::of(&path) else { continue };
-            let name =
-                path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            // A name that is no text cannot be an address.
+            let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) else { continue };
+            let name = name.to_owned();
             let before = known.remove(&name);
             let file = corpus.file(&path, name, form, before)?;
             bytes = bytes.saturating_add(file.size);

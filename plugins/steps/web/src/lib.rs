@@ -134,7 +134,6 @@ pub fn retrieve(
     url: &str,
     known: Option<(Option<String>, Option<String>)>,
 ) -> Result<Option<Page>, ToolError> {
-    let is_known = known.is_some();
     let (etag, modified) = known.unwrap_or_default();
     let mut headers =
         vec![("accept", "text/html, text/plain;q=0.9, text/markdown;q=0.9".to_owned())];
@@ -142,7 +141,9 @@ pub fn retrieve(
     headers.extend(modified.map(|modified| ("if-modified-since", modified)));
     let mut request = request(address::parse(url)?, headers);
     let (mut reply, _) = follow(transport, &mut request, MAX_REDIRECTS)?;
-    if reply.status == 304 && is_known {
+    // What another host says has not changed is not what is known.
+    let asks = |name: &str| request.headers.iter().any(|(header, _)| header == name);
+    if reply.status == 304 && (asks("if-none-match") || asks("if-modified-since")) {
         return Ok(None);
     }
     checked(&reply, &request.url)?;

@@ -192,6 +192,14 @@ fn a_page_is_asked_for_with_what_is_known_of_it() {
     };
     assert_eq!(sent("if-none-match").as_deref(), Some("\"v1\""));
     assert_eq!(sent("if-modified-since").as_deref(), Some("Mon"));
+    // Another host does not learn what is known of this one's page, and has no say in whether it changed.
+    let known = || Some((Some("\"v1\"".to_owned()), Some("Mon".to_owned())));
+    let away: Headers<'_> = &[("location", "https://b.example/")];
+    let mut moved = script(&[(302, away, ""), (200, headers, "<p>y")]);
+    assert!(retrieve(&mut moved, url, known()).unwrap().is_some());
+    let told = |n: usize| moved.asked[n].headers.iter().any(|(name, _)| name.starts_with("if-"));
+    assert!(told(0) && !told(1));
+    assert!(retrieve(&mut script(&[(302, away, ""), (304, &[], "")]), url, known()).is_err());
     // A server that says so without having been asked sends no page.
     assert!(retrieve(&mut script(&[(304, &[], "")]), url, None).is_err());
     // What cannot be sent as a header is left out, and the page asked for anew.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ringfence::FlowRule;
 use ringfence::research::{self, Answered, Labelled, Question, Score, StepKind};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -10,7 +11,7 @@ use super::Runs;
 use crate::args::{Global, ResearchDuplicates, ResearchEvaluate};
 use crate::error::CliError;
 use crate::places;
-use crate::print::{Printer, visible};
+use crate::print::{Printer, causes, described, visible};
 
 /// The largest file of questions or texts.
 const LABELLED_BYTES: u64 = 64 * 1024 * 1024;
@@ -27,37 +28,55 @@ pub(super) fn questions(
     let runs = Runs::new(&args.how, global, printer)?;
     let answers = runs.run(&texts, |number, report| {
         let expected = questions.get(number).map(|question| question.expected.as_slice());
-        research::answered(&report, expected.unwrap_or_default())
+        report.map(|report| research::answered(&report, expected.unwrap_or_default()))
     })?;
-    let mean = |of: fn(&Answered) -> f64| mean(answers.iter().map(of));
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    let measured = || answers.iter().filter_map(|answer| answer.as_ref().ok());
+    let mean = |of: fn(&Answered) -> f64| mean(measured().map(of));
     let (precision, recall) = (mean(|a| a.precision), mean(|a| a.recall));
     let (copies, domains) = (mean(|a| a.duplicate_rate), mean(|a| a.effective_domains));
     if printer.is_json() {
-        let one = |(question, answer): (&Question, &Answered)| json!({ "question": question.question, "measured": answer });
+        let one = |(question, answer): (&Question, &Result<Answered, _>)| match answer {
+            Ok(answer) => json!({ "question": question.question, "measured": answer }),
+            Err(error) => json!({ "question": question.question, "error": described(error) }),
+        };
         printer.value(&json!({
             "questions": questions.iter().zip(&answers).map(one).collect::<Vec<_>>(),
+            "failed": failed,
             "precision": precision,
             "recall": recall,
             "duplicate-rate": copies,
             "effective-domains": domains,
         }));
-        return Ok(0);
+        return Ok(u8::from(failed > 0));
     }
     for (question, answer) in questions.iter().zip(&answers) {
         printer.line(&visible(&question.question));
-        printer.line(&format!(
-            "  precision {:.3}  recall {:.3}  {} sentences, {} cited of {} sources",
-            answer.precision, answer.recall, answer.sentences, answer.cited, answer.sources
-        ));
-        for url in &answer.missing {
-            printer.line(&visible(&format!("  not cited: {url}")));
+        match answer {
+            Ok(answer) => shown(answer, printer),
+            Err(error) => {
+                let told: Vec<_> =
+                    std::iter::once(error.to_string()).chain(causes(error)).collect();
+                printer.line(&visible(&format!("  no answer: {}", told.join(": "))));
+            }
         }
     }
     printer.line(&format!(
-        "{} questions: citation precision {precision:.3}, recall {recall:.3}; copies among what was read {copies:.3}; effective domains {domains:.1}",
+        "{} of {} questions answered: citation precision {precision:.3}, recall {recall:.3}; copies among what was read {copies:.3}; effective domains {domains:.1}",
+        questions.len() - failed,
         questions.len()
     ));
-    Ok(0)
+    Ok(u8::from(failed > 0))
+}
+
+fn shown(answer: &Answered, printer: &Printer) {
+    printer.line(&format!(
+        "  precision {:.3}  recall {:.3}  {} sentences, {} cited of {} sources",
+        answer.precision, answer.recall, answer.sentences, answer.cited, answer.sources
+    ));
+    for url in &answer.missing {
+        printer.line(&visible(&format!("  not cited: {url}")));
+    }
 }
 
 /// `ringfence research evaluate-duplicates`.
@@ -69,7 +88,7 @@ pub(super) fn duplicates(
     let form = r#"{"id": …, "group": …, "text": …}"#;
     let texts: Vec<Labelled> = read(&args.texts, "texts", form)?;
     let steps = super::steps::one(StepKind::Deduplicate, &args.steps, global)?;
-    let started = steps.start();
+    let started = steps.start(FlowRule::Ask(None));
     let clusters = super::runtime()?.block_on(research::clusters(&started, &texts));
     let clusters = clusters.map_err(|error| CliError::Room(Box::new(error)))?;
     let measured = research::clustered(&texts, &clusters);

@@ -20,8 +20,9 @@ pub use error::FetchError;
 #[cfg(target_family = "wasm")]
 pub use wire::Wasi;
 
-/// Headers that are for one host only.
-const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "x-api-key"];
+/// Headers that are for one host only: what proves who asks, and what is known of its pages.
+const FOR_ONE_HOST: [&str; 5] =
+    ["authorization", "cookie", "x-api-key", "if-none-match", "if-modified-since"];
 
 /// Methods that only read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ pub fn follow(
             return Err(FetchError::TooManyRedirects { limit, url: to.to_string() });
         }
         if to.origin() != request.url.origin() {
-            request.headers.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+            request.headers.retain(|(name, _)| !FOR_ONE_HOST.contains(&name.as_str()));
         }
         redirects.push(std::mem::replace(&mut request.url, to).to_string());
     }

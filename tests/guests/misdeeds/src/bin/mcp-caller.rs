@@ -19,6 +19,8 @@ fn said(reply: &Reply) -> String {
     let part = |part: &Part| match part {
         Part::Text(text) => text.clone(),
         Part::Blob(blob) => format!("{} {}", blob.mime_type, misdeeds::excerpt(&blob.data)),
+        Part::Document(document) => format!("{} {}", document.uri, document.text),
+        Part::Link(link) => link.uri.clone(),
     };
     let parts: Vec<_> = reply.parts.iter().map(part).collect();
     let failed = if reply.is_error { "error " } else { "" };
