@@ -167,19 +167,24 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
             unquoted.push(at);
         }
     }
+    both_sides(&mut checked, report, &known);
+    Ok((checked, unquoted))
+}
+
+/// Checks that each side of each contradiction stands in what it cites.
+fn both_sides(checked: &mut Checked, report: &Report, known: &Known<'_>) {
     for (at, one) in report.contradictions.iter().enumerate() {
         for side in [&one.first, &one.second] {
             let place = format!("contradiction {}", at + 1);
             let cited = std::slice::from_ref(&side.citation);
             let at_side = (StepKind::Contradict, place.as_str());
-            let Some(texts) = places(&mut checked, at_side, cited, &known) else { continue };
+            let Some(texts) = places(checked, at_side, cited, known) else { continue };
             if !texts.iter().any(|place| quoted(place.text, &side.text)) {
                 let fault = "a side does not stand in what it cites".to_owned();
                 checked.findings.push(Finding { step: StepKind::Contradict, place, fault });
             }
         }
     }
-    Ok((checked, unquoted))
 }
 
 fn sentence(at: usize) -> String {

@@ -90,13 +90,11 @@ impl<'p> One<'p> {
     }
 
     async fn session(&self, kept: Option<Session<'p>>) -> Result<Session<'p>, RunError> {
-        match kept {
-            Some(session) => Ok(session),
-            None => {
-                let stdio = Stdio::captured().in_flow(Arc::clone(&self.flow));
-                self.prepared.session(stdio).await
-            }
+        if let Some(session) = kept {
+            return Ok(session);
         }
+        let stdio = Stdio::captured().in_flow(Arc::clone(&self.flow));
+        self.prepared.session(stdio).await
     }
 
     async fn call(&self, function: &str, input: &Value) -> Result<Value, StepError> {

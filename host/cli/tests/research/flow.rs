@@ -25,7 +25,8 @@ impl Writer {
         let (workspace, plugin) = (place.path("workspace"), place.path("writer"));
         std::fs::create_dir(&workspace).unwrap();
         std::fs::create_dir(&plugin).unwrap();
-        let guest = repository().join("tests/guests/out/step-writer.wasm");
+        let guest =
+            repository().join("tests/guests/out").join("step-writer").with_extension("wasm");
         std::fs::copy(guest, plugin.join("step.wasm")).unwrap();
         let manifest = "[plugin]\nname = \"writer\"\nversion = \"0.1.0\"\ndescription = \"writes\"\n\
             component = \"step.wasm\"\nlicense = \"MIT\"\nneeds-profile = \"workspace-write\"\n\

@@ -211,7 +211,8 @@ fn entries(text: &str) -> Vec<Found> {
                 value.clone_into(&mut now.url);
                 // A line of its own above the address is the title.
                 if now.title.is_none() {
-                    now.title = said.lines().rev().find_map(|line| shown(line.trim_matches(['*', ' '])));
+                    now.title =
+                        said.lines().rev().find_map(|line| shown(line.trim_matches(['*', ' '])));
                 }
                 said.clear();
             }

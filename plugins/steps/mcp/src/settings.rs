@@ -123,8 +123,6 @@ fn argument(
     what: &str,
     usual: &[&str],
 ) -> Result<String, ToolError> {
-    let names: Vec<&String> =
-        schema["properties"].as_object().into_iter().flat_map(Map::keys).collect();
     if let Some(named) = named {
         return Ok(named);
     }
@@ -139,7 +137,7 @@ fn argument(
         _ => Err(ToolError::invalid_input(format!(
             "which argument of `{}` is the {what} has to be said: `--env {variable}=NAME`, with one of {}",
             name(tool),
-            list(names.into_iter().cloned())
+            list(schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned())
         ))),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 
-fn tool(name: &str, schema: Value) -> Offered {
+fn tool(name: &str, schema: &Value) -> Offered {
     Offered {
         server: "s".to_owned(),
         name: name.to_owned(),
@@ -124,7 +124,7 @@ fn what_no_honest_server_says_is_bounded() {
 fn the_arguments_are_found_in_the_schema_or_named() {
     let none = |_: &str| None;
     let of = |schema: Value, setting: &dyn Fn(&str) -> Option<String>| {
-        settings::search(&tool("search", schema), setting, "dams", 8)
+        settings::search(&tool("search", &schema), setting, "dams", 8)
     };
     let schema = json!({ "properties": { "limit": { "type": "integer", "maximum": 5 }, "query": { "type": "string" } } });
     assert_eq!(of(schema.clone(), &none), Ok(json!({ "query": "dams", "limit": 5 })));
@@ -143,13 +143,13 @@ fn the_arguments_are_found_in_the_schema_or_named() {
     let wrong = |name: &str| (name == "MCP_ARGUMENTS").then(|| "[]".to_owned());
     let why = of(schema, &wrong).unwrap_err().to_string();
     assert_eq!(why, "invalid input: `MCP_ARGUMENTS` is no JSON object");
-    let read = tool("read", json!({ "properties": { "urls": { "type": "array" } } }));
+    let read = tool("read", &json!({ "properties": { "urls": { "type": "array" } } }));
     assert_eq!(settings::read(&read, none, "note:1"), Ok(json!({ "urls": ["note:1"] })));
 }
 
 #[test]
 fn the_tool_that_searches_is_named_or_the_only_one() {
-    let tools = [tool("search", json!({})), tool("read", json!({}))];
+    let tools = [tool("search", &json!({})), tool("read", &json!({}))];
     let chosen = |tools: &[Offered], named: Option<&str>, reads: Option<&str>| {
         settings::searcher(tools, named, reads).map(|tool| tool.name.clone())
     };
