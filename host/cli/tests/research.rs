@@ -18,8 +18,12 @@ mod evaluate;
 mod flow;
 #[path = "research/kept.rs"]
 mod kept;
+#[path = "research/model.rs"]
+mod model;
 #[path = "research/outside.rs"]
 mod outside;
+#[path = "research/pdf.rs"]
+mod pdf;
 #[path = "research/replaced.rs"]
 mod replaced;
 #[path = "research/reports.rs"]

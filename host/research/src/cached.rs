@@ -93,6 +93,12 @@ impl<'a> Cached<'a> {
                 Way::Page(Key::new(Kind::Page, &writer, &[url.as_bytes()]))
             }
             (StepKind::Provider, _) | (StepKind::Synthesise, "check") => Way::Ask,
+            // What another plugin answers is not what this one answers.
+            (StepKind::Extract, _)
+                if input["media-type"].as_str().is_some_and(|one| self.steps.has_reader(one)) =>
+            {
+                Way::Ask
+            }
             _ if computes(&used) => {
                 let parts = [step.name().as_bytes(), function.as_bytes(), bytes.as_bytes()];
                 Way::Computed(Key::new(Kind::Answer, &writer, &parts))
@@ -237,6 +243,18 @@ impl Steps for Cached<'_> {
 
     fn used(&self, step: StepKind) -> StepUsed {
         self.steps.used(step)
+    }
+
+    fn has_reader(&self, media_type: &str) -> bool {
+        self.steps.has_reader(media_type)
+    }
+
+    fn readers(&self) -> Vec<StepUsed> {
+        self.steps.readers()
+    }
+
+    fn has(&self, step: StepKind, interface: &str) -> bool {
+        self.steps.has(step, interface)
     }
 
     fn kept_answer(&self, step: StepKind) {

@@ -49,6 +49,8 @@ pub struct Checked {
 pub struct Finding {
     /// The step whose answer it is about.
     pub step: StepKind,
+    /// The sentence it is about, counted from 0; nothing when it is about something else.
+    pub statement: Option<usize>,
     /// Where, such as `sentence 3`.
     pub place: String,
     /// What is wrong there.
@@ -57,7 +59,8 @@ pub struct Finding {
 
 impl Finding {
     fn of_sentence(at: usize, fault: String) -> Self {
-        Self { step: StepKind::Synthesise, place: sentence(at), fault }
+        let (step, place) = (StepKind::Synthesise, sentence(at));
+        Self { step, statement: Some(at), place, fault }
     }
 }
 
@@ -137,7 +140,12 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
         if known.insert(&source.id, (source, sound(source))).is_some() {
             let fault = "two sources have this name".to_owned();
             let place = format!("source `{}`", source.id);
-            checked.findings.push(Finding { step: StepKind::Synthesise, place, fault });
+            checked.findings.push(Finding {
+                step: StepKind::Synthesise,
+                statement: None,
+                place,
+                fault,
+            });
         }
     }
     for (at, statement) in report.statements.iter().enumerate() {
@@ -158,7 +166,7 @@ fn resolved(report: &Report) -> Result<(Checked, Vec<usize>), ResearchError> {
             let fault = "it claims more independent sources than it cites".to_owned();
             checked.findings.push(Finding::of_sentence(at, fault));
         }
-        let at_sentence = (StepKind::Synthesise, place.as_str());
+        let at_sentence = (Some(at), StepKind::Synthesise, place.as_str());
         let texts = places(&mut checked, at_sentence, &statement.citations, &known);
         let Some(texts) = texts else { continue };
         if texts.iter().any(|place| place.says(&statement.text)) {
@@ -177,11 +185,16 @@ fn both_sides(checked: &mut Checked, report: &Report, known: &Known<'_>) {
         for side in [&one.first, &one.second] {
             let place = format!("contradiction {}", at + 1);
             let cited = std::slice::from_ref(&side.citation);
-            let at_side = (StepKind::Contradict, place.as_str());
+            let at_side = (None, StepKind::Contradict, place.as_str());
             let Some(texts) = places(checked, at_side, cited, known) else { continue };
             if !texts.iter().any(|place| quoted(place.text, &side.text)) {
                 let fault = "a side does not stand in what it cites".to_owned();
-                checked.findings.push(Finding { step: StepKind::Contradict, place, fault });
+                checked.findings.push(Finding {
+                    step: StepKind::Contradict,
+                    statement: None,
+                    place,
+                    fault,
+                });
             }
         }
     }
@@ -194,7 +207,7 @@ fn sentence(at: usize) -> String {
 /// Returns the text at each citation, or nothing when one does not resolve, which is then a finding.
 fn places<'r>(
     checked: &mut Checked,
-    (step, place): (StepKind, &str),
+    (statement, step, place): (Option<usize>, StepKind, &str),
     citations: &[Citation],
     known: &Known<'r>,
 ) -> Option<Vec<Place<'r>>> {
@@ -208,7 +221,7 @@ fn places<'r>(
             }
             Err(fault) => {
                 whole = false;
-                checked.findings.push(Finding { step, place: place.to_owned(), fault });
+                checked.findings.push(Finding { step, statement, place: place.to_owned(), fault });
             }
         }
     }

@@ -66,6 +66,9 @@ struct Readable {
     words: u32,
 }
 
+/// Most documents that are read for the provider's index in one run.
+const MAX_UNREAD: u32 = 1000;
+
 /// Plans, searches, and reads what was found, as far as the budget goes.
 pub(crate) async fn gather(
     steps: &dyn Steps,
@@ -80,6 +83,7 @@ pub(crate) async fn gather(
     let queries: Vec<Query> = call(steps, StepKind::Plan, "plan", task).await?;
     let queries: Vec<_> = queries.into_iter().take(Options::MAX_BREADTH as usize).collect();
     watch.progress(StepKind::Plan, 1, 1);
+    learn(steps, watch, &mut gathered).await?;
     let hits = search(steps, queries, options, watch, &mut gathered).await?;
     let budget = options.budget.clamp(1, Options::MAX_BUDGET) as usize;
     gathered.beyond = hits.len().saturating_sub(budget);
@@ -94,6 +98,45 @@ pub(crate) async fn gather(
     }
     watch.progress(StepKind::Extract, wanted, wanted);
     Ok(gathered)
+}
+
+/// Has documents read that the provider has and does not read itself, and tells it what they say. What reads them
+/// is the extract step, which is granted nothing: a document that stops or exhausts it is one less.
+async fn learn(
+    steps: &dyn Steps,
+    watch: &dyn Watch,
+    gathered: &mut Gathered,
+) -> Result<(), ResearchError> {
+    #[derive(Deserialize)]
+    struct Pending {
+        url: String,
+        fault: Option<String>,
+    }
+    if !steps.has(StepKind::Provider, "unread") {
+        return Ok(());
+    }
+    let limit = json!({ "limit": MAX_UNREAD });
+    let all: Vec<Pending> = call(steps, StepKind::Provider, "unread", limit).await?;
+    let total = all.len();
+    for (done, Pending { url, fault }) in all.into_iter().enumerate() {
+        watch.progress(StepKind::Provider, done, total);
+        if let Some(why) = fault {
+            gathered.skipped.push(Skipped { url, why });
+            continue;
+        }
+        let hit = Hit { url: url.clone(), title: None, published: None };
+        let learned = match read(steps, hit).await? {
+            Ok(found) => {
+                json!({ "url": url, "title": found.title, "content": { "text": found.text } })
+            }
+            Err(why) => {
+                gathered.skipped.push(Skipped { url: url.clone(), why: why.clone() });
+                json!({ "url": url, "content": { "fault": why } })
+            }
+        };
+        call::<Value>(steps, StepKind::Provider, "learn", learned).await?;
+    }
+    Ok(())
 }
 
 /// Makes every search and returns the hits, the best of each search first, each address once.

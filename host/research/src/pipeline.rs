@@ -1,6 +1,6 @@
 //! One run from a question to a report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::error::ResearchError;
 use crate::gather::{self, call};
 use crate::judge::{self, documents};
 use crate::options::Options;
-use crate::report::{Citation, Contradiction, FORMAT, Report, Source, Statement};
+use crate::report::{Citation, Contradiction, FORMAT, Report, Source, Statement, StepUsed};
 use crate::steps::{StepKind, Steps, Watch};
 
 /// A sentence that fits the question less well than this share of the best one says something else.
@@ -60,7 +60,7 @@ pub async fn run(
     let statements =
         state(steps, question, options, &sources, &judged.contradictions, &mut notes).await?;
     forget(&mut sources, &statements, &judged.contradictions);
-    let report = Report {
+    let mut report = Report {
         format: FORMAT.to_owned(),
         question: question.to_owned(),
         strategy: options.strategy,
@@ -77,16 +77,39 @@ pub async fn run(
         bias: judged.bias,
         searches,
         skipped,
-        steps: StepKind::ALL.into_iter().map(|step| steps.used(step)).collect(),
+        steps: used(steps),
         notes,
     };
-    let checked = check::check(steps, &report).await?;
-    if let Some(finding) = checked.findings.into_iter().next() {
+    hold(steps, &mut report).await?;
+    watch.progress(StepKind::Synthesise, 1, 1);
+    Ok(report)
+}
+
+/// Returns every plugin that took part.
+fn used(steps: &dyn Steps) -> Vec<StepUsed> {
+    let each = StepKind::ALL.into_iter().map(|step| steps.used(step));
+    each.chain(steps.readers()).collect()
+}
+
+/// Leaves out the sentences that their sources do not carry, and says so. What is wrong otherwise, or leaves no
+/// sentence, is an error.
+async fn hold(steps: &dyn Steps, report: &mut Report) -> Result<(), ResearchError> {
+    let findings = check::check(steps, report).await?.findings;
+    let refused: BTreeMap<usize, String> =
+        findings.iter().filter_map(|one| Some((one.statement?, one.to_string()))).collect();
+    let other = findings.iter().find(|one| one.statement.is_none());
+    let none_left = refused.len() == report.statements.len();
+    if let Some(finding) = other.or(findings.first().filter(|_| none_left)) {
         let (step, finding) = (finding.step, finding.to_string());
         return Err(ResearchError::Unsupported { step, finding });
     }
-    watch.progress(StepKind::Synthesise, 1, 1);
-    Ok(report)
+    let mut at = 0..;
+    report.statements.retain(|_| at.next().is_none_or(|at| !refused.contains_key(&at)));
+    let note = |why| format!("a sentence was left out, because its sources do not carry it: {why}");
+    report.notes.extend(refused.into_values().map(note));
+    let Report { statements, sources, bias, contradictions, .. } = &*report;
+    report.confidence = confidence::overall(statements, sources, bias, contradictions.len());
+    Ok(())
 }
 
 /// Has sentences of the sources chosen, and says how far each can be relied on.

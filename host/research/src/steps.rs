@@ -140,6 +140,20 @@ pub trait Steps: Sync {
     /// Returns which plugin a step is, and what it was granted.
     fn used(&self, step: StepKind) -> StepUsed;
 
+    /// Tells whether the plugin of a step exports this interface of `ringfence:research` besides its own.
+    fn has(&self, step: StepKind, interface: &str) -> bool;
+
+    /// Tells whether pages of this media type are read by a plugin other than the extract step's.
+    fn has_reader(&self, media_type: &str) -> bool {
+        let _ = media_type;
+        false
+    }
+
+    /// Returns the plugins that read pages of some media type in place of the extract step, as far as any came.
+    fn readers(&self) -> Vec<StepUsed> {
+        Vec::new()
+    }
+
     /// Hears that an answer of a step was not asked for, because an earlier run kept it. What a step read from
     /// the network then is read from the network now.
     fn kept_answer(&self, step: StepKind);

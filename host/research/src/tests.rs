@@ -52,6 +52,10 @@ impl Steps for Scripted {
         StepUsed { step, plugin, digest: String::new(), grants: Vec::new() }
     }
 
+    fn has(&self, step: StepKind, interface: &str) -> bool {
+        (step, interface) == (StepKind::Provider, "unread")
+    }
+
     fn kept_answer(&self, _: StepKind) {}
 }
 
@@ -59,6 +63,7 @@ fn usual(step: StepKind, function: &str) -> Value {
     let citation = json!({ "source": "s1", "sha256": sha256(TEXT), "start": 0, "end": 21 });
     match (step, function) {
         (StepKind::Plan, _) => json!([{ "text": "dams", "reason": "the question" }]),
+        (StepKind::Provider, "unread") => json!([]),
         (StepKind::Provider, "search") => json!([{ "url": "https://a.example/", "title": "Dams" }]),
         (StepKind::Provider, _) => json!({ "url": "https://a.example/", "body": "eA==" }),
         (StepKind::Extract, _) => json!({ "text": TEXT, "sha256": sha256(TEXT), "words": 7 }),
@@ -92,6 +97,7 @@ fn a_run_calls_each_step_once_in_order_and_its_report_resolves() {
     let calls = steps.calls.lock().unwrap().clone();
     let expected = [
         "plan.plan",
+        "provider.unread",
         "provider.search",
         "provider.retrieve",
         "extract.extract",
@@ -152,6 +158,24 @@ fn a_made_up_sentence_never_reaches_a_report() {
     let says =
         "the step `synthesise` says what its sources do not carry: sentence 1: is not supported";
     assert_eq!(error.to_string(), says);
+}
+
+#[test]
+fn a_made_up_sentence_is_left_out_with_a_note_and_the_others_stay() {
+    let one_of_two = |step, function: &str, _: &Value| {
+        let mut answer = usual(step, function);
+        if step == StepKind::Synthesise && function == "synthesise" {
+            let mut made_up = answer["statements"][0].clone();
+            made_up["text"] = "Dams are made of cheese.".into();
+            answer["statements"].as_array_mut()?.insert(0, made_up);
+        }
+        Some(answer)
+    };
+    let report = done(&Scripted::new(one_of_two)).unwrap();
+    let said: Vec<_> = report.statements.iter().map(|one| one.text.as_str()).collect();
+    assert_eq!(said, ["Dams hold water back."]);
+    let note = "a sentence was left out, because its sources do not carry it: sentence 1: is not supported";
+    assert_eq!(report.notes, [note]);
 }
 
 #[test]

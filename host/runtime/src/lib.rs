@@ -77,7 +77,7 @@ pub use outside::{
 pub use plugin::{Inspected, Plugin};
 pub use prepared::Prepared;
 pub use record::NoLog;
-pub use research_steps::{ResearchSteps, Started as StartedSteps};
+pub use research_steps::{Preparing, ResearchSteps, Started as StartedSteps};
 pub use run::{CallDone, CommandDone, Usage};
 pub use serve::{ServeOptions, Served};
 pub use session::Session;

@@ -1,7 +1,7 @@
 //! The steps of a research run as plugins, each prepared by itself with its own grants.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -20,6 +20,16 @@ use crate::{Flow, FlowRule, Plugin, Prepared, RunError, Session, Stdio};
 #[derive(Default)]
 pub struct ResearchSteps {
     steps: BTreeMap<StepKind, (Prepared, StepUsed)>,
+    readers: BTreeMap<String, Reader>,
+}
+
+/// Finds and prepares a plugin when it is needed; otherwise says why it cannot be.
+pub type Preparing = Box<dyn Fn() -> Result<(Plugin, Prepared), String> + Send + Sync>;
+
+/// What reads pages of one media type.
+struct Reader {
+    prepare: Preparing,
+    ready: OnceLock<Result<(Prepared, StepUsed), String>>,
 }
 
 impl ResearchSteps {
@@ -30,13 +40,14 @@ impl ResearchSteps {
 
     /// Sets the plugin that is a step. `prepared` is `plugin`, prepared.
     pub fn set(&mut self, step: StepKind, plugin: &Plugin, prepared: Prepared) {
-        let used = StepUsed {
-            step: step.name().to_owned(),
-            plugin: format!("{}@{}", plugin.manifest.name, plugin.manifest.version),
-            digest: plugin.digest.to_string(),
-            grants: prepared.grants().iter().map(|grant| grant.capability.to_string()).collect(),
-        };
+        let used = used(step.name(), plugin, &prepared);
         self.steps.insert(step, (prepared, used));
+    }
+
+    /// Sets what reads pages of a media type in place of the extract step. It is prepared when the first comes:
+    /// most runs have none, and it may take long to compile.
+    pub fn set_reader(&mut self, media_type: &str, prepare: Preparing) {
+        self.readers.insert(media_type.to_owned(), Reader { prepare, ready: OnceLock::new() });
     }
 
     /// Returns the steps, ready to be called: each keeps one instance until it fails. All are under `rule`
@@ -48,7 +59,9 @@ impl ResearchSteps {
             let flow = Arc::clone(&flow);
             steps.insert(*step, One { prepared, used, flow, session: Mutex::new(None) });
         }
-        Started { steps }
+        let readers =
+            self.readers.iter().map(|(kind, reader)| (kind.as_str(), (reader, Mutex::new(None))));
+        Started { steps, readers: readers.collect(), flow }
     }
 
     /// Ends the outside servers that the steps started.
@@ -65,20 +78,29 @@ const MEMORY: &str = "ringfence:research/memory@0.1.0";
 /// Steps that are running.
 pub struct Started<'p> {
     steps: BTreeMap<StepKind, One<'p>>,
+    readers: BTreeMap<&'p str, (&'p Reader, Kept<'p>)>,
+    flow: Arc<Flow>,
 }
+
+/// The instance of a plugin, until it fails.
+type Kept<'p> = Mutex<Option<Session<'p>>>;
 
 struct One<'p> {
     prepared: &'p Prepared,
     used: &'p StepUsed,
     flow: Arc<Flow>,
-    session: Mutex<Option<Session<'p>>>,
+    session: Kept<'p>,
 }
 
 impl<'p> One<'p> {
     /// Tells whether the plugin keeps what it learned.
     fn remembers(&self) -> bool {
+        self.exports(MEMORY)
+    }
+
+    fn exports(&self, interface: &str) -> bool {
         let mut exports = self.prepared.exports().iter();
-        exports.any(|export| export.interface.as_deref() == Some(MEMORY))
+        exports.any(|export| export.interface.as_deref() == Some(interface))
     }
 
     /// Counts what an earlier run kept of this step as what it is: read from the network, if the step can.
@@ -90,23 +112,68 @@ impl<'p> One<'p> {
     }
 
     async fn session(&self, kept: Option<Session<'p>>) -> Result<Session<'p>, RunError> {
-        if let Some(session) = kept {
-            return Ok(session);
-        }
-        let stdio = Stdio::captured().in_flow(Arc::clone(&self.flow));
-        self.prepared.session(stdio).await
+        session(self.prepared, &self.flow, kept).await
     }
 
     async fn call(&self, function: &str, input: &Value) -> Result<Value, StepError> {
-        let mut kept = self.session.lock().await;
-        let mut session = self.session(kept.take()).await.map_err(ended)?;
-        // An instance that trapped or reached a limit is not used again.
-        let done = session.call(function, input).await.map_err(ended)?;
-        *kept = Some(session);
-        match done.result {
-            CallResult::Ok(value) => Ok(value),
-            CallResult::Err(value) => Err(said(value)),
-        }
+        called(self.prepared, &self.flow, &self.session, function, input).await
+    }
+}
+
+async fn session<'p>(
+    prepared: &'p Prepared,
+    flow: &Arc<Flow>,
+    kept: Option<Session<'p>>,
+) -> Result<Session<'p>, RunError> {
+    if let Some(session) = kept {
+        return Ok(session);
+    }
+    prepared.session(Stdio::captured().in_flow(Arc::clone(flow))).await
+}
+
+async fn called<'p>(
+    prepared: &'p Prepared,
+    flow: &Arc<Flow>,
+    kept: &Kept<'p>,
+    function: &str,
+    input: &Value,
+) -> Result<Value, StepError> {
+    let mut kept = kept.lock().await;
+    let mut session = session(prepared, flow, kept.take()).await.map_err(ended)?;
+    // An instance that trapped or reached a limit is not used again.
+    let done = session.call(function, input).await.map_err(ended)?;
+    *kept = Some(session);
+    match done.result {
+        CallResult::Ok(value) => Ok(value),
+        CallResult::Err(value) => Err(said(value)),
+    }
+}
+
+fn used(step: &str, plugin: &Plugin, prepared: &Prepared) -> StepUsed {
+    StepUsed {
+        step: step.to_owned(),
+        plugin: format!("{}@{}", plugin.manifest.name, plugin.manifest.version),
+        digest: plugin.digest.to_string(),
+        grants: prepared.grants().iter().map(|grant| grant.capability.to_string()).collect(),
+    }
+}
+
+/// Returns a media type without its parameters, in lower case.
+fn bare(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+impl Reader {
+    /// Returns the plugin, prepared once.
+    fn ready(&self, kind: &str) -> Result<&(Prepared, StepUsed), StepError> {
+        let ready = self.ready.get_or_init(|| {
+            let (plugin, prepared) = (self.prepare)()?;
+            let used = used(&format!("extract {kind}"), &plugin, &prepared);
+            Ok((prepared, used))
+        });
+        let missing =
+            |why: &String| StepError::Said { case: "unavailable".to_owned(), text: why.clone() };
+        ready.as_ref().map_err(missing)
     }
 }
 
@@ -165,6 +232,12 @@ impl Steps for Started<'_> {
         input: Value,
     ) -> BoxFuture<'a, Result<Value, StepError>> {
         async move {
+            let kind = input["media-type"].as_str().filter(|_| step == StepKind::Extract).map(bare);
+            let reader = kind.and_then(|kind| self.readers.get_key_value(kind.as_str()));
+            if let Some((kind, (reader, kept))) = reader {
+                let (prepared, _) = reader.ready(kind)?;
+                return called(prepared, &self.flow, kept, function, &input).await;
+            }
             match self.steps.get(&step) {
                 Some(one) => one.call(function, &input).await,
                 None => Err(StepError::Said {
@@ -174,6 +247,21 @@ impl Steps for Started<'_> {
             }
         }
         .boxed()
+    }
+
+    fn has_reader(&self, media_type: &str) -> bool {
+        self.readers.contains_key(bare(media_type).as_str())
+    }
+
+    fn readers(&self) -> Vec<StepUsed> {
+        let came =
+            self.readers.values().filter_map(|(reader, _)| reader.ready.get()?.as_ref().ok());
+        came.map(|(_, used)| used.clone()).collect()
+    }
+
+    fn has(&self, step: StepKind, interface: &str) -> bool {
+        let full = format!("ringfence:research/{interface}@0.1.0");
+        self.steps.get(&step).is_some_and(|one| one.exports(&full))
     }
 
     fn kept_answer(&self, step: StepKind) {

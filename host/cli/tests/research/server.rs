@@ -1,8 +1,9 @@
 //! A server on the loopback that answers by path and remembers what it was asked.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What a server sends for a path.
@@ -37,6 +38,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     routes: Arc<Mutex<BTreeMap<String, Answer>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// How many searches have to come before the first page is sent.
+    searches_first: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -46,13 +49,16 @@ impl Server {
             address: listener.local_addr().unwrap(),
             routes: Arc::default(),
             asked: Arc::default(),
+            searches_first: Arc::default(),
         };
         let (routes, asked) = (Arc::clone(&server.routes), Arc::clone(&server.asked));
+        let first = Arc::clone(&server.searches_first);
         // The thread ends with the process of the test.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (routes, asked) = (Arc::clone(&routes), Arc::clone(&asked));
-                std::thread::spawn(move || serve(stream, &routes, &asked));
+                let first = Arc::clone(&first);
+                std::thread::spawn(move || serve(stream, &routes, &asked, &first));
             }
         });
         server
@@ -60,6 +66,11 @@ impl Server {
 
     pub(crate) fn route(&self, path: &str, answer: Answer) {
         self.routes.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// Sends no page before this many searches came, whoever makes them.
+    pub(crate) fn after_searches(&self, number: usize) {
+        self.searches_first.store(number, Ordering::SeqCst);
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -76,7 +87,12 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, routes: &Mutex<BTreeMap<String, Answer>>, asked: &Mutex<Vec<Asked>>) {
+fn serve(
+    stream: TcpStream,
+    routes: &Mutex<BTreeMap<String, Answer>>,
+    asked: &Mutex<Vec<Asked>>,
+    searches_first: &AtomicUsize,
+) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     if reader.read_line(&mut line).unwrap_or(0) == 0 {
@@ -93,6 +109,11 @@ fn serve(stream: TcpStream, routes: &Mutex<BTreeMap<String, Answer>>, asked: &Mu
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
     }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
     let path = target.split('?').next().unwrap_or_default().to_owned();
     let found = routes.lock().unwrap().get(&path).cloned();
     let mut found = found.unwrap_or_else(|| answer(404, ""));
@@ -101,7 +122,15 @@ fn serve(stream: TcpStream, routes: &Mutex<BTreeMap<String, Answer>>, asked: &Mu
         found.status = 304;
         found.body.clear();
     }
+    let is_search = target.contains("action=query");
     asked.lock().unwrap().push((target, headers));
+    let searches = || {
+        let asked = asked.lock().unwrap();
+        asked.iter().filter(|(target, _)| target.contains("action=query")).count()
+    };
+    while !is_search && searches() < searches_first.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", found.status);
     // A body that is announced longer than it is breaks off.
     if !found.headers.iter().any(|(name, _)| *name == "content-length") {

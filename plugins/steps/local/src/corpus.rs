@@ -24,6 +24,8 @@ const MAX_LEVELS: usize = 32;
 const SNIPPET_CHARS: usize = 200;
 /// The same in words.
 const SNIPPET_WORDS: usize = 40;
+/// Longest reason why a document cannot be read, in characters.
+const MAX_FAULT_CHARS: usize = 300;
 
 /// What kind of file a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,7 @@ enum Form {
     Markdown,
     Html,
     Lines,
+    Pdf,
 }
 
 impl Form {
@@ -41,6 +44,7 @@ impl Form {
             "md" | "markdown" => Some(Self::Markdown),
             "html" | "htm" | "xhtml" => Some(Self::Html),
             "jsonl" | "ndjson" => Some(Self::Lines),
+            "pdf" => Some(Self::Pdf),
             _ => None,
         }
     }
@@ -51,6 +55,7 @@ impl Form {
             Self::Markdown => "text/markdown; charset=utf-8",
             // The page says itself how it is encoded.
             Self::Html => "text/html",
+            Self::Pdf => "application/pdf",
         }
     }
 }
@@ -64,6 +69,19 @@ pub(crate) struct Entry {
     pub(crate) line: u32,
     pub(crate) meta: Meta,
     pub(crate) snippet: String,
+    pub(crate) text: Text,
+}
+
+/// What is known of the text of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Text {
+    /// Its words are in the index.
+    #[default]
+    Indexed,
+    /// It is of a form that is read elsewhere, and nobody did yet.
+    Unread,
+    /// Nobody can read it, for this reason.
+    Fault(String),
 }
 
 /// A file as it was when it was read.
@@ -155,6 +173,11 @@ impl Corpus {
             other => other,
         };
         let most = if form == Form::Lines { MAX_CORPUS_BYTES } else { MAX_DOCUMENT_BYTES };
+        if form == Form::Pdf && size > most {
+            let fault = Text::Fault(format!("it is larger than {most} bytes"));
+            let entries = vec![self.unindexed(0, fault)];
+            return Ok(Seen { name, size, modified, fresh: true, sha256: [0; 32], entries });
+        }
         let bytes = read_bounded(path, &name, most)?;
         self.read += 1;
         let sha256 = sha256(&bytes);
@@ -183,6 +206,7 @@ impl Corpus {
         let whole = (0, bytes.len() as u64, 0);
         match form {
             Form::Lines => self.lines(name, bytes),
+            Form::Pdf => Ok(vec![self.unindexed(bytes.len() as u64, Text::Unread)]),
             Form::Html => {
                 let (title, words) = meta::page(&text);
                 let meta = Meta { title, ..Meta::default() };
@@ -227,9 +251,58 @@ impl Corpus {
         self.index.add(id, &indexed).map_err(|error| {
             ToolError::InvalidInput(format!("`{name}` cannot be indexed: {error}"))
         })?;
-        let snippet: Vec<_> = words.split_whitespace().take(SNIPPET_WORDS).collect();
-        let snippet = snippet.join(" ").chars().take(SNIPPET_CHARS).collect();
-        Ok(Entry { id, start, length, line, meta, snippet })
+        let (snippet, text) = (shortened(words), Text::Indexed);
+        Ok(Entry { id, start, length, line, meta, snippet, text })
+    }
+
+    /// Returns a document whose words are not known here.
+    fn unindexed(&mut self, length: u64, text: Text) -> Entry {
+        let id = self.next;
+        self.next = self.next.saturating_add(1);
+        let (meta, snippet) = (Meta::default(), String::new());
+        Entry { id, start: 0, length, line: 0, meta, snippet, text }
+    }
+
+    /// Returns the documents that have to be read elsewhere, and those that nobody can read, with the reason.
+    pub(crate) fn unread(&self, limit: usize) -> Vec<(String, Option<String>)> {
+        let address = |entry: &Entry| self.urls.get(&entry.id).map(|(url, ..)| url.clone());
+        let pending = |entry: &Entry| match &entry.text {
+            Text::Indexed => None,
+            Text::Unread => Some((address(entry)?, None)),
+            Text::Fault(why) => Some((address(entry)?, Some(why.clone()))),
+        };
+        let all = self.files.iter().flat_map(|file| &file.entries);
+        all.filter_map(pending).take(limit).collect()
+    }
+
+    /// Takes what a document says that was read elsewhere.
+    pub(crate) fn learn(
+        &mut self,
+        url: &str,
+        title: Option<String>,
+        content: Result<&str, String>,
+    ) -> Result<(), ToolError> {
+        let place = self.by_url.get(url).copied();
+        let entry = place.and_then(|(file, at)| self.files.get_mut(file)?.entries.get_mut(at));
+        let entry = entry.filter(|entry| entry.text != Text::Indexed);
+        let entry = entry.ok_or_else(|| {
+            ToolError::NotFound(format!("there is no document `{url}` without a text"))
+        })?;
+        self.changed = true;
+        let words = match content {
+            Ok(words) => words,
+            Err(why) => {
+                entry.text = Text::Fault(why.chars().take(MAX_FAULT_CHARS).collect());
+                return Ok(());
+            }
+        };
+        let indexed = format!("{}\n{words}", title.as_deref().unwrap_or_default());
+        if let Err(error) = self.index.add(entry.id, &indexed) {
+            entry.text = Text::Fault(format!("it cannot be indexed: {error}"));
+            return Ok(());
+        }
+        (entry.meta.title, entry.snippet, entry.text) = (title, shortened(words), Text::Indexed);
+        Ok(())
     }
 
     /// Gives every document its address: of two that name the same one, the second has that of its place.
@@ -280,7 +353,7 @@ impl Corpus {
         let mut bytes = Vec::new();
         opened.take(entry.length).read_to_end(&mut bytes).map_err(failed)?;
         let body = match form {
-            Form::Html => bytes,
+            Form::Html | Form::Pdf => bytes,
             Form::Lines => parsed::<Line>(url, &bytes)?.text.into_bytes(),
             Form::Text | Form::Markdown => {
                 let text = String::from_utf8_lossy(&bytes);
@@ -289,6 +362,11 @@ impl Corpus {
         };
         Ok((form.media_type(), body))
     }
+}
+
+fn shortened(words: &str) -> String {
+    let first: Vec<_> = words.split_whitespace().take(SNIPPET_WORDS).collect();
+    first.join(" ").chars().take(SNIPPET_CHARS).collect()
 }
 
 /// Returns when a file was changed last, in nanoseconds; 0 when nobody knows.

@@ -3,11 +3,11 @@
 
 use research_quality::rank::{RankIndex, read_number, write_number};
 
-use crate::corpus::{Corpus, Entry, Seen};
+use crate::corpus::{Corpus, Entry, Seen, Text};
 use crate::meta::Meta;
 
 /// The form of the bytes; another one is passed over.
-const FORM: &[u8] = b"ringfence local index 1\n";
+const FORM: &[u8] = b"ringfence local index 2\n";
 /// The most that is kept; a larger directory is read anew each time.
 const MAX_KEPT_BYTES: usize = 64 << 20;
 /// How far behind the newest file another change of a file could hide in the same time: file systems
@@ -38,6 +38,13 @@ pub(crate) fn write(corpus: &Corpus) -> Option<Vec<u8>> {
                 write_text(&mut bytes, text.as_deref().unwrap_or_default());
             }
             write_text(&mut bytes, &entry.snippet);
+            let (kind, fault) = match &entry.text {
+                Text::Indexed => (0, ""),
+                Text::Unread => (1, ""),
+                Text::Fault(why) => (2, why.as_str()),
+            };
+            write_number(&mut bytes, kind);
+            write_text(&mut bytes, fault);
         }
     }
     corpus.index.write(&mut bytes);
@@ -52,7 +59,8 @@ pub(crate) fn read(kept: &[u8]) -> Option<(Vec<Seen>, RankIndex)> {
         files.push(read_file(&mut bytes)?);
     }
     let index = RankIndex::read(&mut bytes)?;
-    let documents: usize = files.iter().map(|file| file.entries.len()).sum();
+    let entries = files.iter().flat_map(|file| &file.entries);
+    let documents = entries.filter(|entry| entry.text == Text::Indexed).count();
     (bytes.is_empty() && documents == index.len()).then_some((files, index))
 }
 
@@ -70,7 +78,15 @@ fn read_file(bytes: &mut &[u8]) -> Option<Seen> {
         let (url, title, published) =
             (read_option(bytes)?, read_option(bytes)?, read_option(bytes)?);
         let meta = Meta { url, title, published };
-        entries.push(Entry { id, start, length, line, meta, snippet: read_text(bytes)? });
+        let snippet = read_text(bytes)?;
+        let (kind, fault) = (read_number(bytes)?, read_text(bytes)?);
+        let text = match kind {
+            0 => Text::Indexed,
+            1 => Text::Unread,
+            2 => Text::Fault(fault),
+            _ => return None,
+        };
+        entries.push(Entry { id, start, length, line, meta, snippet, text });
     }
     Some(Seen { name, size, modified, fresh, sha256: *sha256, entries })
 }

@@ -24,6 +24,7 @@ ringfence_sdk::plugin!("ringfence:step-local/local" for Local, generate_all);
 
 use exports::ringfence::research::memory::Guest as Memory;
 use exports::ringfence::research::provider::{Guest, Hit, Known, Page};
+use exports::ringfence::research::unread::{Content, Guest as Unread, Learned, Pending};
 
 /// Where the host puts the directory.
 const ROOT: &str = "/corpus";
@@ -50,6 +51,24 @@ impl Memory for Local {
     }
 }
 
+impl Unread for Local {
+    fn unread(limit: u32) -> Result<Vec<Pending>, ToolError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        with_corpus(|corpus| {
+            let pending = |(url, fault)| Pending { url, fault };
+            Ok(corpus.unread(limit).into_iter().map(pending).collect())
+        })
+    }
+
+    fn learn(learned: Learned) -> Result<(), ToolError> {
+        let Learned { url, title, content } = learned;
+        with_corpus(|corpus| match content {
+            Content::Text(text) => corpus.learn(&url, title, Ok(&text)),
+            Content::Fault(why) => corpus.learn(&url, title, Err(why)),
+        })
+    }
+}
+
 impl Guest for Local {
     fn search(query: String, limit: u32) -> Result<Vec<Hit>, ToolError> {
         with_corpus(|corpus| {
@@ -71,11 +90,11 @@ impl Guest for Local {
     }
 }
 
-fn with_corpus<T>(work: impl FnOnce(&Corpus) -> Result<T, ToolError>) -> Result<T, ToolError> {
+fn with_corpus<T>(work: impl FnOnce(&mut Corpus) -> Result<T, ToolError>) -> Result<T, ToolError> {
     CORPUS.with_borrow_mut(|kept| {
         if kept.is_none() {
             *kept = Some(Corpus::open(Path::new(ROOT), kept::read(&KEPT.take()))?);
         }
-        kept.as_ref().map_or_else(|| Err(ToolError::Failed("no index".to_owned())), work)
+        kept.as_mut().map_or_else(|| Err(ToolError::Failed("no index".to_owned())), work)
     })
 }

@@ -155,3 +155,32 @@ fn what_is_no_index_is_passed_over() {
         let _ = urls(&opened, "dams");
     }
 }
+
+#[test]
+fn a_pdf_is_found_by_what_somebody_else_read_in_it() {
+    let (dir, corpus) =
+        corpus(&[("a.pdf", "%PDF-1.4 x"), ("b.pdf", "%PDF-1.4 y"), ("c.md", "Weirs.")]);
+    let mut corpus = corpus.unwrap();
+    let pending = |url: &str, fault: Option<&str>| (url.to_owned(), fault.map(str::to_owned));
+    let both = [pending("corpus:a.pdf", None), pending("corpus:b.pdf", None)];
+    assert_eq!(corpus.unread(9), both);
+    assert_eq!(corpus.unread(1), both[..1]);
+    assert!(urls(&corpus, "dams").is_empty());
+    corpus.learn("corpus:a.pdf", Some("On dams".to_owned()), Ok("Dams hold water.")).unwrap();
+    corpus.learn("corpus:b.pdf", None, Err("it is cut".to_owned())).unwrap();
+    assert_eq!(urls(&corpus, "dams"), ["corpus:a.pdf"]);
+    assert_eq!(corpus.read("corpus:a.pdf").unwrap(), ("application/pdf", b"%PDF-1.4 x".to_vec()));
+    for url in ["corpus:a.pdf", "corpus:c.md", "corpus:d.pdf"] {
+        assert!(corpus.learn(url, None, Ok("Locks.")).is_err(), "{url} has a text or is none");
+    }
+    // The next run knows both, and reads neither.
+    let kept = kept::read(&kept::write(&corpus).unwrap());
+    let mut again = Corpus::open(dir.path(), kept).unwrap();
+    let fault = pending("corpus:b.pdf", Some("it is cut"));
+    assert_eq!(
+        (again.unread(9), urls(&again, "dams")),
+        (vec![fault], vec!["corpus:a.pdf".to_owned()])
+    );
+    again.learn("corpus:b.pdf", None, Ok("Locks.")).unwrap();
+    assert_eq!(urls(&again, "locks"), ["corpus:b.pdf"]);
+}

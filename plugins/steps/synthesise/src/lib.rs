@@ -3,18 +3,16 @@
 
 #![deny(unsafe_code)]
 
-use research_quality::cite::{self, Stored};
-use research_quality::document::check_ids;
-use research_quality::limits::MAX_TEXT_BYTES;
+mod convert;
+
 use research_quality::synthesise::{self, Input};
 use ringfence_sdk::ToolError;
 
 ringfence_sdk::plugin!("ringfence:step-synthesise/synthesise" for Synthesise, generate_all);
 
-use exports::ringfence::research::synthesise::{
-    Checked, Draft, Finding, Guest, Report, Statement, Task,
-};
-use ringfence::research::types::{Citation, Document};
+use exports::ringfence::research::synthesise::{Checked, Draft, Guest, Report, Statement, Task};
+
+use convert::{check_documents, citation, number, stored};
 
 /// Sentences of a report where the caller names no number.
 const DEFAULT_SENTENCES: u32 = 20;
@@ -45,54 +43,8 @@ impl Guest for Synthesise {
     }
 
     fn check(draft: Draft) -> Result<Checked, ToolError> {
-        check_documents(&draft.documents)?;
-        let sources: Vec<Stored<'_>> = draft.documents.iter().map(stored).collect();
-        let claim = |claim: ringfence::research::types::Claim| cite::Claim {
-            text: claim.text,
-            citations: claim.citations.into_iter().map(place).collect(),
-        };
-        let claims: Vec<cite::Claim> = draft.claims.into_iter().map(claim).collect();
-        let checked = cite::check(&claims, &sources)
-            .map_err(|error| ToolError::InvalidInput(error.to_string()))?;
-        let finding = |finding: cite::Finding| Finding {
-            sentence: number(finding.sentence),
-            fault: finding.fault.to_string(),
-        };
-        Ok(Checked {
-            passed: checked.findings.is_empty(),
-            sentences: number(checked.sentences),
-            verbatim: number(checked.verbatim),
-            findings: checked.findings.into_iter().map(finding).collect(),
-        })
+        convert::check(draft)
     }
-}
-
-fn check_documents(documents: &[Document]) -> Result<(), ToolError> {
-    check_ids(documents.iter().map(|document| document.id.as_str()))
-        .map_err(|error| ToolError::InvalidInput(error.to_string()))?;
-    if documents.iter().any(|document| document.text.len() > MAX_TEXT_BYTES) {
-        return Err(ToolError::TooLarge(MAX_TEXT_BYTES as u64));
-    }
-    Ok(())
-}
-
-fn stored(document: &Document) -> Stored<'_> {
-    Stored { id: &document.id, text: &document.text }
-}
-
-fn citation(citation: cite::Citation) -> Citation {
-    let cite::Citation { source, sha256, place } = citation;
-    Citation { source, sha256, start: number(place.start), end: number(place.end) }
-}
-
-fn place(citation: Citation) -> cite::Citation {
-    let at = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
-    let place = at(citation.start)..at(citation.end);
-    cite::Citation { source: citation.source, sha256: citation.sha256, place }
-}
-
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -100,7 +52,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::ringfence::research::types::Claim;
-    use super::{Document, Draft, Guest as _, Synthesise, Task};
+    use super::ringfence::research::types::Document;
+    use super::{Draft, Guest as _, Synthesise, Task};
 
     fn documents() -> Vec<Document> {
         let text = "Solar panels convert light into electric current. Their output falls with rising heat.";

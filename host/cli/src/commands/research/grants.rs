@@ -27,6 +27,9 @@ const LIMITS: [(Limit, u64); 7] = [
     (Limit::ResponseBytes, 512 << 20),
 ];
 
+/// What the step gets that reads files which may be hostile: enough for any honest one.
+const EXTRACT: [(Limit, u64); 2] = [(Limit::CpuTime, 2 * 60 * 1000), (Limit::Memory, 512 << 20)];
+
 /// What begins the name of a tool of an outside server.
 const OUTSIDE: &str = "mcp:";
 /// The variable that tells the provider over outside servers which tool searches.
@@ -55,7 +58,7 @@ impl<'a> Granted<'a> {
 
     /// Returns what a step other than the provider is granted.
     pub(super) fn of_step(&self, step: StepKind, plugin: &Plugin) -> Result<RunOptions, CliError> {
-        let Some(granted) = self.of_steps.get(&step) else { return Ok(nothing()) };
+        let Some(granted) = self.of_steps.get(&step) else { return Ok(nothing(step)) };
         let all = &self.how.grants;
         let network = [Kind::HttpRead, Kind::HttpWrite];
         let reaches = granted.iter().any(|(_, capability)| network.contains(&capability.kind()));
@@ -141,8 +144,10 @@ impl<'a> Granted<'a> {
 }
 
 /// Returns what a step is granted that nobody grants anything.
-pub(super) fn nothing() -> RunOptions {
-    RunOptions { profile: Profile::Offline, limits: LIMITS.to_vec(), ..RunOptions::default() }
+pub(super) fn nothing(step: StepKind) -> RunOptions {
+    let own: &[_] = if step == StepKind::Extract { &EXTRACT } else { &[] };
+    let limits = LIMITS.iter().chain(own).copied().collect();
+    RunOptions { profile: Profile::Offline, limits, ..RunOptions::default() }
 }
 
 /// Returns the tool of an outside server that is the provider.

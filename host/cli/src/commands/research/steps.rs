@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ringfence::research::StepKind;
-use ringfence::{Host, Plugin, ResearchSteps};
+use ringfence::{Host, Plugin, Preparing, ResearchSteps};
 use serde::Deserialize;
 
 use super::grants::{Granted, nothing, outside};
@@ -14,6 +14,9 @@ use crate::places;
 
 /// The folder beside the program, and below its `share`, that the steps are in.
 const BESIDE: [&str; 2] = ["steps", "../share/ringfence/steps"];
+
+/// The folder of the plugin that reads PDF files.
+const PDF: &str = "extract-pdf";
 
 /// The largest pipeline file.
 const PIPELINE_BYTES: u64 = 64 * 1024;
@@ -39,7 +42,28 @@ pub(super) fn all(how: &ResearchHow, global: &Global) -> Result<ResearchSteps, C
         steps.set(step, &plugin, prepared);
     }
     granted.all_met()?;
+    if named(StepKind::Extract, &how.steps)?.is_none() {
+        steps.set_reader("application/pdf", pdf_reader(host, &how.steps, global));
+    }
     Ok(steps)
+}
+
+/// Returns what finds and prepares the plugin for PDF files. Whoever names another extract step has that one read
+/// them.
+fn pdf_reader(host: Host, args: &StepArgs, global: &Global) -> Preparing {
+    let (dir, global) = (args.steps.clone(), global.clone());
+    Box::new(move || {
+        let found = || -> Result<_, CliError> {
+            let place = dir.as_ref().map(|dir| dir.join(PDF)).or_else(|| beside(PDF));
+            let plugin = match place {
+                Some(place) => host.open(place)?,
+                None => crate::named::open(&host, Path::new("research-extract-pdf"), &global)?,
+            };
+            let prepared = host.prepare(&plugin, nothing(StepKind::Extract))?;
+            Ok((plugin, prepared))
+        };
+        found().map_err(|error| format!("what reads PDF files cannot be run: {error}"))
+    })
 }
 
 /// Returns one step, which is granted nothing.
@@ -51,7 +75,7 @@ pub(super) fn one(
     let host = places::host(global)?.build()?;
     let mut steps = ResearchSteps::new();
     let plugin = find(&host, step, args, global)?;
-    let prepared = host.prepare(&plugin, nothing())?;
+    let prepared = host.prepare(&plugin, nothing(step))?;
     steps.set(step, &plugin, prepared);
     Ok(steps)
 }
