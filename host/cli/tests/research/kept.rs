@@ -133,7 +133,9 @@ fn of_several_processes_that_want_a_page_one_asks_the_network() {
     let wiki = Wiki::new();
     let caches: Vec<PathBuf> =
         (0..=PROCESSES).map(|n| wiki.place.path(&format!("cache{n}"))).collect();
-    caches.iter().for_each(|cache| copy_code(&wiki.place, cache));
+    for cache in &caches {
+        copy_code(&wiki.place, cache);
+    }
     wiki.run(&caches[0]);
     let searches = wiki.server.paths().iter().filter(|path| path.contains("action=query")).count();
     let asked = |caches: &[PathBuf]| {
