@@ -13,14 +13,14 @@ use std::time::Duration;
 use ringfence::research::{
     self, Cached, Options, Report, ResearchError, Resume, StepKind, Steps, TrustList, Watch,
 };
-use ringfence::{FlowAsker, FlowRule, StartedSteps};
+use ringfence::{FlowAsker, FlowRule, Host, StartedSteps};
 
 use self::grants::Granted;
 use crate::args::{Global, Research, ResearchCheck, ResearchCommand, ResearchHow, ResearchRun};
 use crate::error::CliError;
 use crate::files::{self, Existing, Readers};
 use crate::places;
-use crate::print::{Printer, visible};
+use crate::print::{Printer, one_line, visible};
 
 /// The largest report that is checked.
 const REPORT_BYTES: u64 = 64 * 1024 * 1024;
@@ -67,6 +67,7 @@ fn report(args: &ResearchRun, global: &Global, printer: &Printer) -> Result<u8, 
 /// Research runs with the same steps, options and cache.
 struct Runs<'p> {
     steps: ringfence::ResearchSteps,
+    host: Host,
     options: Options,
     cache: Option<research::Cache>,
     resume: Resume,
@@ -78,9 +79,11 @@ struct Runs<'p> {
 
 impl<'p> Runs<'p> {
     fn new(how: &ResearchHow, global: &Global, printer: &'p Printer) -> Result<Self, CliError> {
+        let (steps, host) = steps::all(how, global)?;
         Ok(Self {
             options: options(how)?,
-            steps: steps::all(how, global)?,
+            steps,
+            host,
             cache: cache::open(global, printer)?,
             resume: if how.resume { Resume::Yes } else { Resume::No },
             page_age: Duration::from_hours(how.max_age.into()),
@@ -95,7 +98,13 @@ impl<'p> Runs<'p> {
         questions: &[&str],
         mut then: impl FnMut(usize, Result<Report, ResearchError>) -> T,
     ) -> Result<Vec<T>, CliError> {
-        let started = self.steps.start(FlowRule::Ask(asker()));
+        let rule = self.host.flow_rule(asker());
+        if matches!(rule, FlowRule::Off) {
+            self.printer.note(
+                "the policy of this machine lets a run change things after it read the network",
+            );
+        }
+        let started = self.steps.start(rule);
         runtime()?.block_on(async {
             self.restore(&started).await;
             let mut done = Vec::new();
@@ -158,7 +167,7 @@ fn asker() -> Option<FlowAsker> {
     attended.then(|| -> FlowAsker {
         Arc::new(|effect| {
             let (kind, operation, target) = (effect.kind, &effect.operation, &effect.target);
-            let wants = visible(&format!("{kind} {operation} {target}"));
+            let wants = one_line(&format!("{kind} {operation} {target}"));
             let mut err = anstream::stderr().lock();
             let question = format!("\nThe run has read from the network. A step wants: {wants}\n");
             let asked = write!(err, "{question}Let it? Type `yes`, anything else refuses: ");

@@ -23,8 +23,8 @@ const PIPELINE_BYTES: u64 = 64 * 1024;
 /// The providers that come with the program.
 const PROVIDERS: [&str; 4] = ["local", "wikipedia", "searxng", "brave"];
 
-/// Returns every step, each with what it alone is granted.
-pub(super) fn all(how: &ResearchHow, global: &Global) -> Result<ResearchSteps, CliError> {
+/// Returns every step, each with what it alone is granted, and the host they run on.
+pub(super) fn all(how: &ResearchHow, global: &Global) -> Result<(ResearchSteps, Host), CliError> {
     let host = places::host(global)?.build()?;
     let granted = Granted::new(how, global)?;
     let mut steps = ResearchSteps::new();
@@ -43,9 +43,9 @@ pub(super) fn all(how: &ResearchHow, global: &Global) -> Result<ResearchSteps, C
     }
     granted.all_met()?;
     if named(StepKind::Extract, &how.steps)?.is_none() {
-        steps.set_reader("application/pdf", pdf_reader(host, &how.steps, global));
+        steps.set_reader("application/pdf", pdf_reader(host.clone(), &how.steps, global));
     }
-    Ok(steps)
+    Ok((steps, host))
 }
 
 /// Returns what finds and prepares the plugin for PDF files. Whoever names another extract step has that one read
