@@ -17,31 +17,15 @@ impl Live {
     }
 }
 
-const MANIFEST: &str = r#"
-[plugin]
-name = "native"
-version = "0.1.0"
-description = "Runs a program"
-component = "native.wasm"
-
-[[request]]
-capability = "exec"
-argv = [["cat", "*"]]
-reason = "shows a note"
-
-[[request]]
-capability = "fs.read"
-path = "."
-reason = "reads notes"
-"#;
 const NOTE: &str = "what stands in the note";
 
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
-    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/out");
-    let component = guests.join("exec-tool").with_extension("wasm");
-    fixture.write("native/native.wasm", &std::fs::read(component).unwrap());
-    fixture.write("native/plugin.toml", MANIFEST.as_bytes());
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests");
+    let component = guests.join("out").join("exec-tool").with_extension("wasm");
+    let manifest = guests.join("manifests/exec-tool/plugin.toml");
+    fixture.write("native/exec-tool.wasm", &std::fs::read(component).unwrap());
+    fixture.write("native/plugin.toml", &std::fs::read(manifest).unwrap());
     fixture.write("note.txt", NOTE.as_bytes());
     fixture
 }

@@ -36,36 +36,64 @@ fn said(command: &mut Command) -> String {
     out + &err
 }
 
-#[test]
-fn the_python_client_lists_and_calls_over_lines_and_over_http() {
-    let name = "the_python_client_lists_and_calls_over_lines_and_over_http";
-    let Some(dir) = peers(name) else { return };
-    let fixture = Fixture::of("");
-    let (root, tool) = (root(), tool());
+/// Runs a script of the Python client with a server over lines and then with one over HTTP, and returns the
+/// lines it printed with each.
+fn python(fixture: &Fixture, dir: &Path, script: &str, served: &[&OsStr]) -> [Vec<String>; 2] {
     let ringfence = Path::new(env!("CARGO_BIN_EXE_ringfence"));
     let client = |words: &[&OsStr]| {
         let mut python = fixture.start(dir.join("venv/bin/python3").as_os_str());
-        let output = python.arg(root.join("tests/mcp/client.py")).args(words).output().unwrap();
+        let output =
+            python.arg(root().join("tests/mcp").join(script)).args(words).output().unwrap();
         let [out, err] =
             [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        let lines: Vec<_> = out.lines().collect();
         assert!(output.status.success(), "{out}{err}");
-        assert_eq!(lines[0], "tools json_query_query", "{err}");
-        assert!(lines[1].starts_with("answer") && lines[1].contains("\"17\""), "{out}");
-        assert!(lines[2].starts_with("error error[mcp::input]"), "{out}");
+        out.lines().map(str::to_owned).collect()
     };
-    let serve = ["mcp", "serve"].map(OsStr::new);
-    client(&[ringfence.as_os_str(), serve[0], serve[1], tool.as_os_str()]);
+    let serve = [&["mcp", "serve"].map(OsStr::new), served].concat();
+    let over_lines = client(&[&[ringfence.as_os_str()], &serve[..]].concat());
 
     let mut command = fixture.start(ringfence.as_os_str());
-    command.args(serve).arg(&tool).args(["--listen", "--json"]);
+    command.args(serve).args(["--listen", "--json"]);
     let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut printed = Deserializer::from_reader(server.stdout.as_mut().unwrap()).into_iter();
     let said: Value = printed.next().unwrap().unwrap();
     let words = ["url", "token"].map(|key| said[key].as_str().unwrap_or_default().to_owned());
-    client(&[words[0].as_ref(), words[1].as_ref()]);
+    let over_http = client(&[words[0].as_ref(), words[1].as_ref()]);
     server.kill().unwrap();
     server.wait().unwrap();
+    [over_lines, over_http]
+}
+
+#[test]
+fn the_python_client_lists_and_calls_over_lines_and_over_http() {
+    let name = "the_python_client_lists_and_calls_over_lines_and_over_http";
+    let Some(dir) = peers(name) else { return };
+    for lines in python(&Fixture::of(""), &dir, "client.py", &[tool().as_os_str()]) {
+        assert_eq!(lines[0], "tools json_query_query");
+        assert!(lines[1].starts_with("answer") && lines[1].contains("\"17\""), "{lines:?}");
+        assert!(lines[2].starts_with("error error[mcp::input]"), "{lines:?}");
+    }
+}
+
+#[test]
+fn the_python_client_puts_to_its_person_what_a_plugin_wants_to_run() {
+    let name = "the_python_client_puts_to_its_person_what_a_plugin_wants_to_run";
+    let Some(dir) = peers(name) else { return };
+    let fixture = Fixture::of("");
+    let (guests, work) = (root().join("tests/guests"), fixture.work());
+    std::fs::create_dir(work.join("native")).unwrap();
+    for (from, to) in [
+        ("out/exec-tool.wasm", "exec-tool.wasm"),
+        ("manifests/exec-tool/plugin.toml", "plugin.toml"),
+    ] {
+        std::fs::copy(guests.join(from), work.join("native").join(to)).unwrap();
+    }
+    std::fs::write(work.join("note.txt"), "a note").unwrap();
+    let served = ["./native", "-p", "read-only"].map(OsStr::new);
+    for lines in python(&fixture, &dir, "approve.py", &served) {
+        let (no, asked) = ("said denied: a person said no", "asked runs        cat note.txt");
+        assert_eq!(lines, [asked, "said a note", asked, no, asked, no]);
+    }
 }
 
 #[test]
