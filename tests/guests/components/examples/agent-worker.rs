@@ -10,7 +10,7 @@
 //!   many were taken and what the first one that was not was told;
 //! - `parts COUNT`: starts an idle child, sends it one message of COUNT empty parts and returns what
 //!   that was told;
-//! - `ask COUNT`: asks a person COUNT times, for 20 ms each, and returns what was said;
+//! - `ask COUNT [MS]`: asks a person COUNT times, for 20 ms or so long each, and returns what was said;
 //! - `asked GOAL`: asks a person without a hurry, then does GOAL whatever was said;
 //! - `crash COUNT`: starts a child that crashes COUNT times before it succeeds, and returns its end;
 //! - `fragile`: crashes when the next message is about `crash`, and succeeds otherwise;
@@ -44,7 +44,10 @@ impl Guest for Worker {
             "idle" => idle(),
             "fill" => count(rest).and_then(fill),
             "parts" => count(rest).and_then(parts),
-            "ask" => count(rest).map(ask),
+            "ask" => {
+                let (times, patience) = rest.split_once(' ').unwrap_or((rest, "20"));
+                count(times).and_then(|times| Ok(ask(times, count(patience)?)))
+            }
             "asked" => {
                 approval::ask("go on", "{}", control::remaining_ms());
                 return Self::run(Task { goal: rest.to_owned(), ..task });
@@ -155,10 +158,10 @@ fn parts(count: u32) -> Result<String, Failure> {
     Ok(format!("{:?}", sent.map(|_| "sent")))
 }
 
-fn ask(count: u32) -> String {
+fn ask(count: u32, millis: u32) -> String {
     let said = (0..count).map(|number| {
         let action = format!("question {number}\nAgent 9 asks: a line of its own\u{1b}[2J");
-        format!("{:?}", approval::ask(&action, "{\n}", 20))
+        format!("{:?}", approval::ask(&action, "{\n}", millis.into()))
     });
     said.collect::<Vec<_>>().join(" ")
 }
