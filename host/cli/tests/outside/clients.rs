@@ -38,7 +38,7 @@ fn said(command: &mut Command) -> String {
 
 /// Runs a script of the Python client with a server over lines and then with one over HTTP, and returns the
 /// lines it printed with each.
-fn python(fixture: &Fixture, dir: &Path, script: &str, served: &[&OsStr]) -> [Vec<String>; 2] {
+fn python(fixture: &Fixture, dir: &Path, script: &str, plugin: &[&OsStr]) -> [Vec<String>; 2] {
     let ringfence = Path::new(env!("CARGO_BIN_EXE_ringfence"));
     let client = |words: &[&OsStr]| {
         let mut python = fixture.start(dir.join("venv/bin/python3").as_os_str());
@@ -49,7 +49,7 @@ fn python(fixture: &Fixture, dir: &Path, script: &str, served: &[&OsStr]) -> [Ve
         assert!(output.status.success(), "{out}{err}");
         out.lines().map(str::to_owned).collect()
     };
-    let serve = [&["mcp", "serve"].map(OsStr::new), served].concat();
+    let serve = [&["mcp", "serve"].map(OsStr::new), words].concat();
     let over_lines = client(&[&[ringfence.as_os_str()], &serve[..]].concat());
 
     let mut command = fixture.start(ringfence.as_os_str());
