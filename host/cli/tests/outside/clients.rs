@@ -49,7 +49,7 @@ fn python(fixture: &Fixture, dir: &Path, script: &str, plugin: &[&OsStr]) -> [Ve
         assert!(output.status.success(), "{out}{err}");
         out.lines().map(str::to_owned).collect()
     };
-    let serve = [&["mcp", "serve"].map(OsStr::new), words].concat();
+    let serve = [&["mcp", "serve"].map(OsStr::new), plugin].concat();
     let over_lines = client(&[&[ringfence.as_os_str()], &serve[..]].concat());
 
     let mut command = fixture.start(ringfence.as_os_str());
