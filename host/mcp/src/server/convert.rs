@@ -150,11 +150,20 @@ pub(super) fn prompt_answer(filled: PromptAnswer, most: usize) -> Value {
     sent
 }
 
-/// Returns the contents of a resource.
+/// Returns the contents of a resource. What is left out has a text with the reason in its place.
 pub(super) fn contents(parts: Vec<Part>, most: usize) -> Value {
     let mut room = Room::new(most);
-    let contents =
-        parts.into_iter().filter_map(|one| room.part(one)?.get_mut("resource").map(Value::take));
+    let contents = parts.into_iter().filter_map(|one| {
+        let (Part::TextDocument { uri, .. } | Part::BytesDocument { uri, .. }) = &one else {
+            return None;
+        };
+        let uri = text::brief(uri, MAX_NAME);
+        let mut said = room.part(one)?;
+        match said.get_mut("resource") {
+            Some(resource) => Some(resource.take()),
+            None => Some(json!({ "uri": uri, "mimeType": "text/plain", "text": said["text"] })),
+        }
+    });
     json!({ "contents": contents.collect::<Vec<_>>(), "_meta": { UNTRUSTED: true } })
 }
 
@@ -325,6 +334,23 @@ mod tests {
         assert_eq!(flood.len(), 11);
         let last = "[what follows was left out: an answer holds 640 bytes]";
         assert_eq!(flood[10], json!({ "type": "text", "text": last }));
+    }
+
+    #[test]
+    fn a_document_that_is_left_out_of_a_resource_says_why() {
+        let document = |data: &str| {
+            let (uri, mime_type) = ("x://d".to_owned(), None);
+            vec![Part::BytesDocument { uri, mime_type, data: data.to_owned() }]
+        };
+        let read = |data: &str, most: usize| contents(document(data), most)["contents"].take();
+        assert_eq!(read("AAEC", 1000), json!([{ "uri": "x://d", "blob": "AAEC" }]), "the twin");
+        for (data, most, why) in
+            [("<svg>", 1000, "its data is no base64"), (&*"A".repeat(2000), 1000, TOO_LARGE)]
+        {
+            let text = format!("[the document was left out: {why}]");
+            let expected = json!([{ "uri": "x://d", "mimeType": "text/plain", "text": text }]);
+            assert_eq!(read(data, most), expected);
+        }
     }
 
     #[test]

@@ -195,7 +195,8 @@ impl Shared {
             return Ok(None);
         };
         let Some(Waiting { mut running, confirm, .. }) = self.parked.lock().remove(&ticket) else {
-            let text = "the call that asked is over: it was answered, or nobody answered in time";
+            let text = "the call that asked is over: it was answered, let go, or nobody answered in \
+                        time; call the tool again without `requestState` to be asked anew";
             return Err(RpcError::new(code::INVALID_PARAMS, text));
         };
         confirm.answered(params.get("inputResponses").and_then(|given| given.get(KEY)));
