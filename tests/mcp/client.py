@@ -4,13 +4,9 @@
     client.py URL TOKEN              over HTTP
 """
 
-import asyncio
-import os
-import sys
+from mcp import ClientSession
 
-from mcp import ClientSession, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+from speak import speak
 
 TOOL = "json_query_query"
 
@@ -26,16 +22,4 @@ async def talk(read, write):
             print("error" if answer.is_error else "answer", *texts)
 
 
-async def main(first, *rest):
-    if first.startswith("http://"):
-        headers = {"Authorization": f"Bearer {rest[0]}"}
-        async with create_mcp_http_client(headers=headers) as http:
-            async with streamable_http_client(first, http_client=http) as streams:
-                await talk(streams[0], streams[1])
-    else:
-        server = StdioServerParameters(command=first, args=list(rest), env=dict(os.environ))
-        async with stdio_client(server) as (read, write):
-            await talk(read, write)
-
-
-asyncio.run(main(*sys.argv[1:]))
+speak(talk)

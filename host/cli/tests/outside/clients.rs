@@ -42,6 +42,8 @@ fn python(fixture: &Fixture, dir: &Path, script: &str, plugin: &[&OsStr]) -> [Ve
     let ringfence = Path::new(env!("CARGO_BIN_EXE_ringfence"));
     let client = |words: &[&OsStr]| {
         let mut python = fixture.start(dir.join("venv/bin/python3").as_os_str());
+        // The scripts share one, which is compiled: that stays out of the tree.
+        python.env("PYTHONDONTWRITEBYTECODE", "1");
         let output =
             python.arg(root().join("tests/mcp").join(script)).args(words).output().unwrap();
         let [out, err] =
