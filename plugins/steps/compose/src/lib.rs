@@ -10,7 +10,7 @@ mod answer;
 #[path = "../../synthesise/src/convert.rs"]
 mod convert;
 
-use research_quality::synthesise::{self, Input, Stated};
+use research_quality::synthesise::{self, Stated};
 use ringfence_sdk::ToolError;
 
 ringfence_sdk::plugin!("ringfence:step-compose/compose" for Compose, generate_all);
@@ -19,7 +19,7 @@ use exports::ringfence::research::synthesise::{Checked, Draft, Guest, Report, St
 use ringfence::agent::model::{self, Event, Request, Role, ToolChoice};
 use ringfence::agent::types::Part;
 
-use convert::{check_documents, citation, number, stored};
+use convert::{citation, number};
 
 /// Passages that the model is shown.
 const PASSAGES: usize = 60;
@@ -39,13 +39,7 @@ struct Compose;
 
 impl Guest for Compose {
     fn synthesise(task: Task) -> Result<Report, ToolError> {
-        check_documents(&task.documents)?;
-        let input = |document| Input {
-            stored: stored(document),
-            cluster: document.cluster,
-            trust: document.trust,
-        };
-        let inputs: Vec<Input<'_>> = task.documents.iter().map(input).collect();
+        let inputs = convert::inputs(&task.documents)?;
         let made = synthesise::synthesise(&task.question, &inputs, PASSAGES);
         if made.statements.is_empty() {
             return Ok(Report { statements: Vec::new(), truncated: made.truncated });

@@ -4,6 +4,7 @@
 use research_quality::cite::{self, Stored};
 use research_quality::document::check_ids;
 use research_quality::limits::MAX_TEXT_BYTES;
+use research_quality::synthesise::Input;
 use ringfence_sdk::ToolError;
 
 use crate::exports::ringfence::research::synthesise::{Checked, Draft, Finding};
@@ -32,7 +33,8 @@ pub(crate) fn check(draft: Draft) -> Result<Checked, ToolError> {
     })
 }
 
-pub(crate) fn check_documents(documents: &[Document]) -> Result<(), ToolError> {
+/// Refuses documents of one name, and those that are too long.
+fn check_documents(documents: &[Document]) -> Result<(), ToolError> {
     check_ids(documents.iter().map(|document| document.id.as_str()))
         .map_err(|error| ToolError::InvalidInput(error.to_string()))?;
     if documents.iter().any(|document| document.text.len() > MAX_TEXT_BYTES) {
@@ -41,7 +43,21 @@ pub(crate) fn check_documents(documents: &[Document]) -> Result<(), ToolError> {
     Ok(())
 }
 
-pub(crate) fn stored(document: &Document) -> Stored<'_> {
+/// Returns what a report is made of.
+///
+/// # Errors
+/// As [`check_documents`].
+pub(crate) fn inputs(documents: &[Document]) -> Result<Vec<Input<'_>>, ToolError> {
+    check_documents(documents)?;
+    let input = |document| Input {
+        stored: stored(document),
+        cluster: document.cluster,
+        trust: document.trust,
+    };
+    Ok(documents.iter().map(input).collect())
+}
+
+fn stored(document: &Document) -> Stored<'_> {
     Stored { id: &document.id, text: &document.text }
 }
 

@@ -5,14 +5,14 @@
 
 mod convert;
 
-use research_quality::synthesise::{self, Input};
+use research_quality::synthesise;
 use ringfence_sdk::ToolError;
 
 ringfence_sdk::plugin!("ringfence:step-synthesise/synthesise" for Synthesise, generate_all);
 
 use exports::ringfence::research::synthesise::{Checked, Draft, Guest, Report, Statement, Task};
 
-use convert::{check_documents, citation, number, stored};
+use convert::{citation, number};
 
 /// Sentences of a report where the caller names no number.
 const DEFAULT_SENTENCES: u32 = 20;
@@ -22,13 +22,7 @@ struct Synthesise;
 
 impl Guest for Synthesise {
     fn synthesise(task: Task) -> Result<Report, ToolError> {
-        check_documents(&task.documents)?;
-        let input = |document| Input {
-            stored: stored(document),
-            cluster: document.cluster,
-            trust: document.trust,
-        };
-        let inputs: Vec<Input<'_>> = task.documents.iter().map(input).collect();
+        let inputs = convert::inputs(&task.documents)?;
         let sentences = task.sentences.unwrap_or(DEFAULT_SENTENCES);
         let limit = usize::try_from(sentences).unwrap_or(usize::MAX);
         let made = synthesise::synthesise(&task.question, &inputs, limit);
