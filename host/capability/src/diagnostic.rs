@@ -1,10 +1,12 @@
 //! How every room tells an error: what was refused, why, and how to fix it safely.
 
+use std::error::Error;
+
 /// An error a person reads: it has a stable code, a class that decides the exit code, and a hint.
 ///
 /// The `Display` text says what was refused, `source()` says why, [`hint`](Diagnostic::hint) says
 /// how to fix it without switching a protection off.
-pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
+pub trait Diagnostic: Error + Send + Sync + 'static {
     /// Returns the stable code, such as `policy::forbidden`; never reused for another meaning.
     fn code(&self) -> &'static str;
 
@@ -15,6 +17,16 @@ pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
     fn hint(&self) -> Option<String> {
         None
     }
+}
+
+/// Returns what is behind an error, nearest first.
+pub fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
+    std::iter::successors(error.source(), |cause| (*cause).source())
+}
+
+/// Returns what an error says, and what each cause behind it says, in one line.
+pub fn with_causes(error: &dyn Error) -> String {
+    causes(error).fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 /// The kind of a failure; each has its own exit code.

@@ -36,7 +36,7 @@ pub mod text;
 
 pub use argv::{ArgvPattern, MAX_ARGUMENTS, MAX_ARGV_BYTES};
 pub use capability::Capability;
-pub use diagnostic::{Class, Diagnostic};
+pub use diagnostic::{Class, Diagnostic, causes, with_causes};
 pub use digest::{Digest, ParseDigestError};
 pub use grant::{Grant, GrantSet};
 pub use host::{HostPattern, Port};

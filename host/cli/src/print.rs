@@ -94,13 +94,7 @@ impl Printer {
 
 /// Returns the texts of what is behind an error, nearest first.
 pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push(visible(&cause.to_string()));
-        source = cause.source();
-    }
-    causes
+    ringfence_capability::causes(error).map(|cause| visible(&cause.to_string())).collect()
 }
 
 /// Returns an error as programs read it.

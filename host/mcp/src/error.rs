@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringfence_capability::{Class, Diagnostic, text};
+use ringfence_capability::{Class, Diagnostic, text, with_causes};
 
 /// Why a call has no answer. Its text reaches the client: it names the input and the way out.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -93,12 +93,7 @@ impl CallError {
 
     /// Returns what another room says, with what is behind it.
     pub fn of(error: &dyn Diagnostic) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
+        let text = with_causes(error);
         Self::Registry { code: error.code(), class: error.class(), text, hint: error.hint() }
     }
 }

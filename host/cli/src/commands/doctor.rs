@@ -114,13 +114,7 @@ fn engine() -> Result<String, Failed> {
 
 /// Returns an error with what is behind it and its hint.
 fn whole(error: &dyn Diagnostic) -> Failed {
-    let mut detail = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        detail.push_str(": ");
-        detail.push_str(&cause.to_string());
-        source = cause.source();
-    }
+    let detail = ringfence_capability::with_causes(error);
     Failed { detail, fixes: error.hint().into_iter().collect() }
 }
 

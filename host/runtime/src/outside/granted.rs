@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use ringfence_bundle::nearest;
 use ringfence_capability::{
     Capability, Class, Diagnostic, Digest, GrantSet, Kind, OutsidePart, OutsideScope, Profile,
+    with_causes,
 };
 use ringfence_interfaces::mcp::{OutsideCall, OutsideReach, OutsideRefusal, OutsideTools, wit};
 use ringfence_mcp::client::{ClientBounds, Nobody};
@@ -240,17 +241,6 @@ impl OutsideTools for Under {
     fn call(&self, call: OutsideCall) -> BoxFuture<'_, Result<wit::Reply, wit::Error>> {
         self.made(call).boxed()
     }
-}
-
-/// Returns what an error says, with what it comes from.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said = format!("{said}: {error}");
-        cause = error.source();
-    }
-    said
 }
 
 /// Returns the servers that these grants are about.

@@ -166,8 +166,7 @@ impl Plugins<'_> {
     }
 
     fn leave_out(&self, what: &str, error: &dyn std::error::Error) {
-        let causes = crate::print::causes(error);
-        let why = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
+        let why = crate::print::visible(&ringfence_capability::with_causes(error));
         self.printer.note(&format!("`{what}` is not offered: {why}"));
     }
 }

@@ -11,7 +11,7 @@ use super::Runs;
 use crate::args::{Global, ResearchDuplicates, ResearchEvaluate};
 use crate::error::CliError;
 use crate::places;
-use crate::print::{Printer, causes, described, visible};
+use crate::print::{Printer, described, visible};
 
 /// The largest file of questions or texts.
 const LABELLED_BYTES: u64 = 64 * 1024 * 1024;
@@ -55,9 +55,8 @@ pub(super) fn questions(
         match answer {
             Ok(answer) => shown(answer, printer),
             Err(error) => {
-                let told: Vec<_> =
-                    std::iter::once(error.to_string()).chain(causes(error)).collect();
-                printer.line(&visible(&format!("  no answer: {}", told.join(": "))));
+                let told = ringfence_capability::with_causes(error);
+                printer.line(&visible(&format!("  no answer: {told}")));
             }
         }
     }
