@@ -11,6 +11,7 @@ use crate::{Program, SandboxError, SandboxPlan};
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a descriptor of this system is called.
@@ -32,6 +33,42 @@ pub trait SandboxExecutor: Send + Sync {
     /// other variants by their meaning. In every case nothing was started and nothing is left.
     fn spawn(&self, plan: &SandboxPlan, command: Command)
     -> Result<Box<dyn Running>, SandboxError>;
+
+    /// Sets everything up for `command` and returns what starts it, so that the caller can do
+    /// meanwhile what has to be done before the program runs. Nothing of the program's runs before
+    /// that is called; dropping it leaves nothing.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn), here or when it starts.
+    fn set_up<'a>(
+        &'a self,
+        plan: &'a SandboxPlan,
+        command: Command,
+    ) -> Result<Starting<'a>, SandboxError> {
+        Ok(Box::new(move |meanwhile| {
+            meanwhile();
+            self.spawn(plan, command)
+        }))
+    }
+}
+
+/// What starts a program for which everything is set up. It calls what it is given once, while the
+/// program starts where it can: that time is free.
+pub type Starting<'a> =
+    Box<dyn FnOnce(&mut dyn FnMut()) -> Result<Box<dyn Running>, SandboxError> + 'a>;
+
+/// Returns this system's executor with its first start begun before anything is decided about it,
+/// where this system can do that; [`LinuxExecutor::forking_ahead`](crate::LinuxExecutor) says when it
+/// is worth it.
+#[cfg(target_os = "linux")]
+pub fn forking_ahead() -> Option<Arc<dyn SandboxExecutor>> {
+    Some(Arc::new(crate::LinuxExecutor::forking_ahead()))
+}
+
+/// Nothing can be begun on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn forking_ahead() -> Option<Arc<dyn SandboxExecutor>> {
+    None
 }
 
 /// One program start.

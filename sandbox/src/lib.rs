@@ -47,7 +47,7 @@ mod windows;
 pub use error::SandboxError;
 pub use executor::{
     Command, Descriptor, Enforcement, Exit, Killer, MadeProtected, Recorded, RecordingExecutor,
-    Running, SandboxExecutor, StageDirs, Status, Stdio,
+    Running, SandboxExecutor, StageDirs, Starting, Status, Stdio, forking_ahead,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{LinuxExecutor, PROXY_PORT, danger};
@@ -56,7 +56,7 @@ pub use macos::MacosExecutor;
 pub use plan::{
     Access, Baseline, FileRule, Network, PlanContext, ProcessLimits, SandboxPlan, WriteMode,
 };
-pub use probe::{Feature, Probed, look_ahead, probe};
+pub use probe::{Feature, Probed, probe};
 pub use program::Program;
 pub use unverified::unverified_rules;
 #[cfg(windows)]

@@ -154,17 +154,6 @@ pub fn probe() -> Vec<Probed> {
     crate::linux::probe()
 }
 
-/// Starts to find out, beside the caller, what every later start asks of this system. Whoever needs
-/// the answer before it is there waits for it; without this call it is looked for when needed.
-#[cfg(target_os = "linux")]
-pub fn look_ahead() {
-    crate::linux::look_ahead();
-}
-
-/// Nothing has to be found out on this system.
-#[cfg(not(target_os = "linux"))]
-pub fn look_ahead() {}
-
 /// Tries every feature of this system and returns what came of it.
 #[cfg(not(target_os = "linux"))]
 pub fn probe() -> Vec<Probed> {

@@ -116,7 +116,7 @@ impl Approver for NoApprover {
     fn ask(&self, request: &Request, _: &Prompt) -> Result<Answer, ApprovalError> {
         let id = request.short_id().to_string();
         let command = format!("ringfence approvals approve {id}");
-        Err(ApprovalError::NobodyToAsk { id, command })
+        Err(ApprovalError::NobodyToAsk { id, subject: request.subject(), command })
     }
 
     fn channel(&self) -> Channel {

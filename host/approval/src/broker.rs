@@ -125,8 +125,9 @@ impl<'a> Broker<'a> {
         Self { store, approver, run, refusals: Mutex::default() }
     }
 
-    /// Decides about `request`: by what is kept, or by asking.
-    pub fn decide(&self, request: Request, prompt: &Prompt) -> Decision {
+    /// Decides about `request`: by what is kept, or by asking. Only then `prompt` is called for what
+    /// the person gets to know beside the request.
+    pub fn decide(&self, request: Request, prompt: impl FnOnce() -> Prompt) -> Decision {
         let mut event = Event::of(&request);
         let outcome = self.lease(&request, prompt, &mut event);
         event.allowed = outcome.is_ok();
@@ -140,7 +141,7 @@ impl<'a> Broker<'a> {
     fn lease(
         &self,
         request: &Request,
-        prompt: &Prompt,
+        prompt: impl FnOnce() -> Prompt,
         event: &mut Event,
     ) -> Result<Lease, Denied> {
         let claim = self.store.claim(request, self.run)?;
@@ -149,7 +150,7 @@ impl<'a> Broker<'a> {
         }
         self.may_ask(event.plugin)?;
         let by = By::me(self.approver.channel());
-        let answer = self.approver.ask(request, prompt);
+        let answer = self.approver.ask(request, &prompt());
         if !answer.as_ref().is_ok_and(Answer::allows) {
             self.count_refusal(event.plugin);
         }

@@ -163,6 +163,8 @@ pub enum ApprovalError {
     NobodyToAsk {
         /// The request.
         id: String,
+        /// The digest of what it is about: what a person approves ahead.
+        subject: Digest,
         /// The command that lets a person approve it.
         command: String,
     },

@@ -33,8 +33,19 @@ use crate::args::{Args, Command};
 use crate::error::CliError;
 use crate::print::Printer;
 
+/// What was begun for the command before its arguments were read.
+pub(crate) type Ahead = Option<std::sync::Arc<dyn ringfence::sandbox::SandboxExecutor>>;
+
+/// Begins what takes long, first of all, where the command line looks as if it will be needed.
+pub(crate) fn fork_ahead() -> Ahead {
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    let runs = words.next().is_some_and(|word| word == "exec")
+        && !words.any(|word| ["undo", "--plan", "--help", "-h"].iter().any(|other| word == *other));
+    if runs { ringfence::sandbox::forking_ahead() } else { None }
+}
+
 /// Runs the command and returns its exit code.
-pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
+pub(crate) fn dispatch(args: Args, ahead: Ahead, printer: &Printer) -> Result<u8, CliError> {
     let global = &args.global;
     match args.command {
         Command::Run(run) => run::run(&run, global, printer),
@@ -61,7 +72,7 @@ pub(crate) fn dispatch(args: Args, printer: &Printer) -> Result<u8, CliError> {
         Command::Push(push) => registry::push(&push, printer),
         #[cfg(feature = "oci")]
         Command::Pull(pull) => registry::pull(&pull, global, printer),
-        Command::Exec(exec) => exec::exec(&exec, global, printer),
+        Command::Exec(exec) => exec::exec(&exec, ahead, global, printer),
         Command::Approvals(approvals) => approvals::approvals(approvals.command, global, printer),
         Command::Audit(audit) => audit::audit(audit.command, global, printer),
         Command::Policy(policy) => policy::policy(policy.command, printer),

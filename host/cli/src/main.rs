@@ -21,6 +21,7 @@ mod print;
 use clap::Parser as _;
 
 fn main() -> std::process::ExitCode {
+    let ahead = commands::fork_ahead();
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) if error.use_stderr() && asks_for_json() => {
@@ -33,7 +34,7 @@ fn main() -> std::process::ExitCode {
     if let Err(error) = start_log(&args.global) {
         return printer.failed(&error);
     }
-    match commands::dispatch(args, &printer) {
+    match commands::dispatch(args, ahead, &printer) {
         Ok(code) => match printer.lost() {
             None => std::process::ExitCode::from(code),
             Some(error) => printer.failed(&error),

@@ -34,9 +34,20 @@ pub struct Battery {
 /// How the program is started.
 enum Way<'a> {
     /// In the sandbox.
-    Sandboxed(Room, Without),
+    Sandboxed(Room, Start),
     /// By this command, or by itself.
     Launched(&'a [String]),
+}
+
+/// How a sandbox begins.
+#[derive(Clone, Copy)]
+enum Start {
+    /// When it is asked for.
+    Late,
+    /// With a first process forked ahead, where this process can do that.
+    Ahead,
+    /// When it is asked for, with less than the whole.
+    Without(Without),
 }
 
 impl Battery {
@@ -57,9 +68,13 @@ impl Battery {
         Ok(Self { program, path, arguments, base, executor: LinuxExecutor::new() })
     }
 
-    /// Makes the attack in the whole sandbox.
+    /// Makes the attack in the whole sandbox, in whichever way that begins.
     pub fn attack(&self, attack: &Attack, room: Room) -> Outcome {
-        self.repeat(attack, &Way::Sandboxed(room, Without::default()))
+        let late = self.repeat(attack, &Way::Sandboxed(room, Start::Late));
+        if !matches!(late, Outcome::Held(_)) || !late.unexpected(attack.held).is_empty() {
+            return late;
+        }
+        self.repeat(attack, &Way::Sandboxed(room, Start::Ahead))
     }
 
     /// Makes the attack's twin, which should escape; nothing where there is none for this user.
@@ -68,11 +83,12 @@ impl Battery {
             Twin::Without(without) => {
                 // Without a network of its own there is no place for the proxy's listener.
                 let proxied = room.proxied && !without.contains(&Protection::Network);
-                Way::Sandboxed(Room { proxied, ..room }, Without::these(without))
+                let start = Start::Without(Without::these(without));
+                Way::Sandboxed(Room { proxied, ..room }, start)
             }
             Twin::Direct(without) => {
                 let room = Room { write: WriteMode::Direct, ..room };
-                Way::Sandboxed(room, Without::these(without))
+                Way::Sandboxed(room, Start::Without(Without::these(without)))
             }
             Twin::Open => Way::Launched(&[]),
             Twin::OpenAsRoot if is_root() => Way::Launched(&[]),
@@ -113,8 +129,8 @@ impl Battery {
             return Outcome::Skipped(why);
         }
         match way {
-            Way::Sandboxed(room, without) => {
-                match self.sandboxed(attack, *room, *without, &ground, &scene) {
+            Way::Sandboxed(room, start) => {
+                match self.sandboxed(attack, *room, *start, &ground, &scene) {
                     Ok(outcome) => outcome,
                     Err(error) => Outcome::held("start", error.code()),
                 }
@@ -129,21 +145,20 @@ impl Battery {
         &self,
         attack: &Attack,
         room: Room,
-        without: Without,
+        start: Start,
         ground: &Ground,
         scene: &Scene,
     ) -> Result<Outcome, SandboxError> {
+        let own = match start {
+            Start::Late => None,
+            Start::Ahead => Some(LinuxExecutor::forking_ahead()),
+            Start::Without(without) => Some(executor_without(without)),
+        };
+        let executor = own.as_ref().unwrap_or(&self.executor);
         let plan = plan(room, ground, scene)?;
         let mut stage = room.is_staged().then(|| stage(ground)).transpose()?;
         let pipes = Pipes::new()?;
         let command = self.command(attack, stage.as_ref(), ground, scene, &pipes)?;
-        let weakened;
-        let executor = if without == Without::default() {
-            &self.executor
-        } else {
-            weakened = executor_without(without);
-            &weakened
-        };
         let mut run = executor.spawn(&plan, command)?;
         (attack.during)(ground);
         let before = Before::look(ground);
@@ -157,7 +172,7 @@ impl Battery {
         let outcome = (attack.judge)(ground, outcome);
         // A twin that leaves something running is ended here.
         let _ = run.kill();
-        if without != Without::default() {
+        if matches!(start, Start::Without(_)) {
             return Ok(outcome);
         }
         Ok(admitted(attack, &executor.enforcement(&plan), outcome))

@@ -2,6 +2,7 @@
 //! file to copy, a link to repeat.
 
 use super::layout::Layout;
+use super::prepared::{Ground, Owner};
 use super::rights;
 use super::sys::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY};
 use crate::{Baseline, SandboxError};
@@ -44,8 +45,16 @@ impl Base {
         Self { parts: baseline.paths.iter().filter_map(|path| look_at(Path::new(path))).collect() }
     }
 
-    /// Adds it to a sandbox's root.
-    pub(super) fn lay(&self, layout: &mut Layout) -> Result<(), SandboxError> {
+    /// Returns the part of a root that every plan has.
+    pub(super) fn ground(&self, owner: &Owner) -> Result<Ground, SandboxError> {
+        let mut layout = Layout::default();
+        self.lay(&mut layout)?;
+        lay_names(&mut layout, owner.user, owner.group)?;
+        layout.proc(Path::new("/proc"))?;
+        Ok(Ground { mounts: layout.mounts, layout: layout.pieces })
+    }
+
+    fn lay(&self, layout: &mut Layout) -> Result<(), SandboxError> {
         const SYSTEM: u64 = ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV;
         for part in &self.parts {
             match part {
@@ -85,7 +94,7 @@ fn look_at(path: &Path) -> Option<Part> {
 }
 
 /// Adds the files of `/etc` that are written anew: nobody's names but the own user's number.
-pub(super) fn lay_names(layout: &mut Layout, uid: u32, gid: u32) -> Result<(), SandboxError> {
+fn lay_names(layout: &mut Layout, uid: u32, gid: u32) -> Result<(), SandboxError> {
     let own = |number: u32, line: String| if number == 0 { String::new() } else { line };
     let passwd = format!(
         "root:x:0:0:root:/tmp:/bin/sh\n{}nobody:x:65534:65534:nobody:/:/bin/false\n",

@@ -3,10 +3,11 @@
 //! (beside it a helper makes the network: namespace, loopback and listener) identity map → copies of the granted mounts, restricted while still
 //! detached → the stage → `/proc`, while the host's is still there → a root in memory → everything
 //! attached → `pivot_root`, old root dropped → root read-only → Landlock rules → program opened and
-//! compared → limits → capabilities → `no_new_privs` → Landlock → non-dumpable → filter → init.
+//! compared → limits → capabilities → `no_new_privs` → Landlock → non-dumpable → filter → init,
+//! which waits for the word of the host.
 
 use super::danger::Protection;
-use super::prepared::{From, Mount, Piece, Prepared, Stage};
+use super::prepared::{From, Ground, Mount, Piece, Prepared, Script, Stage};
 use super::step::{Failed, Step};
 use super::sys::{self, Errno, process};
 use super::wire::{self, Message};
@@ -22,7 +23,13 @@ const STAGE: &CStr = c".stage";
 
 /// Runs the child to its end.
 pub(super) fn run(prepared: &mut Prepared) -> ! {
-    let failed = match set_up(prepared) {
+    let done = set_up(prepared);
+    finish(prepared, done)
+}
+
+/// Starts the program in what was set up, or says what failed.
+pub(super) fn finish(prepared: &mut Prepared, done: Done<(RawFd, RawFd)>) -> ! {
+    let failed = match done {
         Ok((program, events)) => init::run(prepared, program, events),
         Err(failed) => failed,
     };
@@ -32,22 +39,77 @@ pub(super) fn run(prepared: &mut Prepared) -> ! {
 
 /// Returns the opened program and the descriptor that tells of ended children.
 fn set_up(prepared: &mut Prepared) -> Done<(RawFd, RawFd)> {
+    close_others(prepared)?;
+    let ruleset = helper::beside(prepared, |prepared| {
+        map_identity(prepared)?;
+        let root = lay_ground(prepared)?;
+        build(prepared, root)
+    })?;
+    enclose(prepared, ruleset)
+}
+
+/// The first half, for a process that waits for its script: the namespaces and the ground, which
+/// `ground` describes.
+pub(super) fn begin(
+    prepared: &mut Prepared,
+    ground: impl FnOnce(&mut Prepared) -> Done,
+) -> Done<Option<RawFd>> {
+    close_others(prepared)?;
+    helper::beside(prepared, |prepared| {
+        map_identity(prepared)?;
+        ground(prepared)?;
+        lay_ground(prepared)
+    })
+}
+
+/// The second half, when it has its script.
+pub(super) fn go_on(prepared: &mut Prepared, root: Option<RawFd>) -> Done<(RawFd, RawFd)> {
+    helper::open_network(prepared.script.listener_port, prepared.socket)?;
+    let ruleset = build(prepared, root)?;
+    enclose(prepared, ruleset)
+}
+
+fn close_others(prepared: &Prepared) -> Done {
     if prepared.has(Protection::Descriptors) {
         for &(first, last) in &prepared.gaps {
             sys::close_range(first, last).map_err(|errno| Step::Descriptors.failed(errno))?;
         }
     }
-    let ruleset = helper::beside(prepared, |prepared| {
-        map_identity(prepared)?;
-        let ruleset = make_ruleset(prepared)?;
-        if prepared.has(Protection::Files) {
-            build_root(prepared, ruleset)?;
-        }
-        Ok(ruleset)
-    })?;
+    Ok(())
+}
+
+fn map_identity(prepared: &Prepared) -> Done {
+    let map = || {
+        // `/proc/self` belongs to root while a process is not dumpable; this copy may be.
+        sys::control(libc::PR_SET_DUMPABLE, 1)?;
+        sys::write_file(c"/proc/self/setgroups", b"deny")?;
+        sys::write_file(c"/proc/self/uid_map", &prepared.owner.maps[0])?;
+        sys::write_file(c"/proc/self/gid_map", &prepared.owner.maps[1])
+    };
+    map().map_err(|errno| Step::IdentityMap.failed(errno))
+}
+
+/// Builds what the plan asks for on the ground, and returns the Landlock rules for all of it.
+fn build(prepared: &mut Prepared, root: Option<RawFd>) -> Done<Option<RawFd>> {
+    if let Some(most) = &prepared.script.most_pids
+        && prepared.has(Protection::Limits)
+    {
+        // Before Linux 6.14 the number is the whole system's and this is refused; the plan's
+        // enforcement says so.
+        let _ = sys::write_file(c"/proc/sys/kernel/pid_max", most);
+    }
+    let ruleset = make_ruleset(prepared)?;
+    if let Some(root) = root {
+        build_root(prepared, root, ruleset)?;
+    }
+    Ok(ruleset)
+}
+
+/// Gives up everything but the program and what it may have.
+fn enclose(prepared: &Prepared, ruleset: Option<RawFd>) -> Done<(RawFd, RawFd)> {
     sys::set_host_name(b"sandbox").map_err(|errno| Step::HostName.failed(errno))?;
     let program = open_program(prepared)?;
-    sys::change_dir(&prepared.working_directory)
+    sys::change_dir(&prepared.script.working_directory)
         .map_err(|errno| Step::WorkingDirectory.failed(errno))?;
     start_session(prepared)?;
     // Before the limits: one of them is the number of descriptors.
@@ -56,33 +118,14 @@ fn set_up(prepared: &mut Prepared) -> Done<(RawFd, RawFd)> {
     Ok((program, events))
 }
 
-fn map_identity(prepared: &Prepared) -> Done {
-    let map = || {
-        // `/proc/self` belongs to root while a process is not dumpable; this copy may be.
-        sys::control(libc::PR_SET_DUMPABLE, 1)?;
-        sys::write_file(c"/proc/self/setgroups", b"deny")?;
-        sys::write_file(c"/proc/self/uid_map", &prepared.identity[0])?;
-        sys::write_file(c"/proc/self/gid_map", &prepared.identity[1])
-    };
-    map().map_err(|errno| Step::IdentityMap.failed(errno))?;
-    if let Some(most) = &prepared.most_pids
-        && prepared.has(Protection::Limits)
-    {
-        // Before Linux 6.14 the number is the whole system's and this is refused; the plan's
-        // enforcement says so.
-        let _ = sys::write_file(c"/proc/sys/kernel/pid_max", most);
-    }
-    Ok(())
-}
-
 fn make_ruleset(prepared: &Prepared) -> Done<Option<RawFd>> {
     if !prepared.has(Protection::Landlock) {
         return Ok(None);
     }
-    let network = prepared.ruleset.network;
+    let network = prepared.script.ruleset.network;
     let make = || {
         let ruleset = sys::landlock_ruleset(rights::ALL_FILES, network, rights::ALL_SCOPES)?;
-        if let Some(port) = prepared.ruleset.connect_port
+        if let Some(port) = prepared.script.ruleset.connect_port
             && network != 0
         {
             sys::landlock_port(ruleset, port, rights::CONNECT)?;
@@ -92,25 +135,50 @@ fn make_ruleset(prepared: &Prepared) -> Done<Option<RawFd>> {
     make().map_err(|errno| Step::Ruleset.failed(errno))
 }
 
-fn build_root(prepared: &mut Prepared, ruleset: Option<RawFd>) -> Done {
-    for (index, mount) in prepared.mounts.iter_mut().enumerate() {
+/// Mounts a root with what every plan has. Its Landlock rules come later, with the plan's.
+fn lay_ground(prepared: &mut Prepared) -> Done<Option<RawFd>> {
+    if !prepared.has(Protection::Files) {
+        return Ok(None);
+    }
+    let Ground { mounts, layout } = &mut prepared.ground;
+    let mut lay = || {
+        copy_mounts(mounts)?;
+        let proc = mount_proc().map_err(|errno| Step::Proc.failed(errno))?;
+        let root = mount_root().map_err(|errno| Step::Root.failed(errno))?;
+        for piece in layout.iter() {
+            place(piece, mounts, &Fixed { root, proc, stage: None, ruleset: None })?;
+        }
+        Ok(Some(root))
+    };
+    // The plan's mounts are counted, not these.
+    lay().map_err(|failed: Failed| Failed { index: u32::MAX, ..failed })
+}
+
+fn copy_mounts(mounts: &mut [Mount]) -> Done {
+    for (index, mount) in mounts.iter_mut().enumerate() {
         if mount.from == From::Host {
             mount.tree = copy_mount(mount, index)?;
         }
     }
-    let stage = prepared.stage.as_ref().map(mount_stage).transpose()?;
-    let proc = mount_proc().map_err(|errno| Step::Proc.failed(errno))?;
-    let root = mount_root().map_err(|errno| Step::Root.failed(errno))?;
-    if let (Some(stage), Some(Stage { in_parts: true, .. })) = (stage, &prepared.stage) {
+    Ok(())
+}
+
+fn build_root(prepared: &mut Prepared, root: RawFd, ruleset: Option<RawFd>) -> Done {
+    copy_mounts(&mut prepared.script.mounts)?;
+    let stage = prepared.script.stage.as_ref().map(mount_stage).transpose()?;
+    if let (Some(stage), Some(Stage { in_parts: true, .. })) = (stage, &prepared.script.stage) {
         sys::make_dir(root, STAGE, 0o700).map_err(|errno| Step::Layout.failed(errno))?;
         attach(stage, root, STAGE, Step::Attach)?;
     }
     if let Some(ruleset) = ruleset {
         add_rule(ruleset, root, rights::VISIBLE)?;
+        for mount in &prepared.ground.mounts {
+            add_rule(ruleset, mount.tree, mount.rights)?;
+        }
     }
-    let Prepared { layout, mounts, .. } = prepared;
+    let Script { layout, mounts, .. } = &mut prepared.script;
     for piece in layout.iter() {
-        place(piece, mounts, &Fixed { root, proc, stage, ruleset })?;
+        place(piece, mounts, &Fixed { root, proc: -1, stage, ruleset })?;
     }
     swap_root(prepared, root)
 }
@@ -292,7 +360,7 @@ fn swap_root(prepared: &Prepared, root: RawFd) -> Done {
     // The old root lies on the new one now; `.` still names it.
     sys::detach(c".").map_err(|errno| Step::Detach.failed(errno))?;
     sys::change_dir(c"/").map_err(pivot)?;
-    if prepared.stage.as_ref().is_some_and(|stage| stage.in_parts) {
+    if prepared.script.stage.as_ref().is_some_and(|stage| stage.in_parts) {
         sys::detach(STAGE).map_err(|errno| Step::Detach.failed(errno))?;
         sys::remove_dir(root, STAGE).map_err(|errno| Step::Layout.failed(errno))?;
     }
@@ -300,7 +368,7 @@ fn swap_root(prepared: &Prepared, root: RawFd) -> Done {
 }
 
 fn open_program(prepared: &Prepared) -> Done<RawFd> {
-    let program = &prepared.program;
+    let program = &prepared.script.program;
     let failed = |errno| Step::Program.failed(errno);
     let fd = sys::open_beneath(libc::AT_FDCWD, &program.path, O_PATH, sys::NO_SYMLINKS)
         .map_err(failed)?;
@@ -313,7 +381,7 @@ fn open_program(prepared: &Prepared) -> Done<RawFd> {
 
 /// Cuts the sandbox off from the terminal's session, unless the program is to have the terminal.
 fn start_session(prepared: &Prepared) -> Done {
-    if prepared.terminal.is_some() {
+    if prepared.carried.terminal.is_some() {
         return Ok(());
     }
     process::new_session().map_err(|errno| Step::Session.failed(errno))
@@ -321,7 +389,7 @@ fn start_session(prepared: &Prepared) -> Done {
 
 fn confine(prepared: &Prepared, ruleset: Option<RawFd>) -> Done {
     if prepared.has(Protection::Limits) {
-        for &(resource, most) in &prepared.limits {
+        for &(resource, most) in &prepared.script.limits {
             sys::limit(resource, most).map_err(|errno| Step::Limits.failed(errno))?;
         }
     }

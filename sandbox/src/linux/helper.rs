@@ -38,7 +38,7 @@ pub(super) fn beside<T>(
     let wanted = MADE.iter().filter(|(protection, ..)| prepared.has(*protection));
     let mut task = Task {
         namespaces: wanted.fold(0, |flags, (_, flag, _)| flags | flag),
-        listener_port: prepared.listener_port,
+        listener_port: prepared.script.listener_port,
         socket: prepared.socket,
         made: [-1; MADE.len()],
         // What stands here if the helper dies before it says anything.
@@ -77,7 +77,7 @@ extern "C" fn make(task: *mut c_void) -> c_int {
 
 fn make_namespaces(task: &mut Task) -> Result<(), Failed> {
     process::unshare(task.namespaces).map_err(|errno| Step::Clone.failed(errno))?;
-    open_network(task)?;
+    open_network(task.listener_port, task.socket)?;
     for ((_, flag, file), made) in MADE.into_iter().zip(&mut task.made) {
         if task.namespaces & flag != 0 {
             let opened = sys::open(libc::AT_FDCWD, file, libc::O_RDONLY, 0);
@@ -87,12 +87,13 @@ fn make_namespaces(task: &mut Task) -> Result<(), Failed> {
     Ok(())
 }
 
-fn open_network(task: &Task) -> Result<(), Failed> {
-    let Some(port) = task.listener_port else { return Ok(()) };
+/// Makes the proxy's listener in the network namespace of the caller, where a plan has one.
+pub(super) fn open_network(port: Option<u16>, socket: RawFd) -> Result<(), Failed> {
+    let Some(port) = port else { return Ok(()) };
     process::raise_loopback().map_err(|errno| Step::Loopback.failed(errno))?;
     let listen = || {
         let listener = process::listen_on_loopback(port)?;
-        wire::tell(task.socket, Message::Listener, Some(listener))?;
+        wire::tell(socket, Message::Listener, Some(listener))?;
         sys::close(listener);
         Ok(())
     };

@@ -2,7 +2,8 @@
 //! and takes everything with it when it goes.
 //!
 //! It is out of the program's reach: not dumpable, filtered like everything else, and as the first
-//! process of its namespace deaf to signals from inside. It goes when the program ended, at the
+//! process of its namespace deaf to signals from inside. The program starts when the host says so,
+//! which it does once the log has it. The process goes when the program ended, at the
 //! deadline, or when the host did: the socket between them closes however the host dies.
 
 use super::danger::Protection;
@@ -28,9 +29,13 @@ struct Start<'a> {
 pub(super) fn run(prepared: &mut Prepared, program: RawFd, events: RawFd) -> Failed {
     process::default_signals();
     if prepared.has(Protection::Seccomp)
-        && let Err(errno) = sys::seccomp(&prepared.filter)
+        && let Err(errno) = sys::seccomp(&prepared.script.filter)
     {
         return Step::Seccomp.failed(errno);
+    }
+    // Nothing of the program's has run: what was set up goes away with this process.
+    if wire::asked(prepared.socket) != Some(Asked::Start) {
+        sys::exit(1);
     }
     let mut stack = std::mem::take(&mut prepared.stack);
     let mut start = Start { prepared, program, failed: Errno(0) };
@@ -59,14 +64,14 @@ extern "C" fn begin(argument: *mut c_void) -> c_int {
 
 fn execute(start: &Start<'_>) -> Errno {
     let prepared = start.prepared;
-    for (target, source) in (0..).zip(prepared.stdio) {
+    for (target, source) in (0..).zip(prepared.carried.stdio) {
         if let Some(source) = source
             && let Err(errno) = process::duplicate_to(source, target)
         {
             return errno;
         }
     }
-    if let Some(terminal) = prepared.terminal
+    if let Some(terminal) = prepared.carried.terminal
         && let Err(errno) = process::take_terminal(terminal)
     {
         return errno;
@@ -74,8 +79,8 @@ fn execute(start: &Start<'_>) -> Errno {
     if let Err(errno) = process::block_signals(0) {
         return errno;
     }
-    let executable = &prepared.program;
-    // SAFETY: both arrays end with a null pointer and live in `prepared`.
+    let executable = &prepared.script.program;
+    // SAFETY: both arrays end with a null pointer and live in the script.
     unsafe {
         process::execute(start.program, executable.argv.as_ptr(), executable.environment.as_ptr())
     }
@@ -87,7 +92,7 @@ fn watch(prepared: &Prepared, main: i32, events: RawFd) -> ! {
     close_all_but(socket, events);
     let reaps = prepared.has(Protection::Reaper);
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let deadline = prepared.deadline.map(|time| process::now().saturating_add(time));
+    let deadline = prepared.script.deadline.map(|time| process::now().saturating_add(time));
     let mut frozen = false;
     loop {
         let mut waited = [entry(events), entry(socket)];
@@ -115,6 +120,7 @@ fn watch(prepared: &Prepared, main: i32, events: RawFd) -> ! {
                     frozen = false;
                     process::kill(-1, libc::SIGCONT);
                 }
+                Some(Asked::Start) => {}
                 // The host is gone, and with this process everything is.
                 None if reaps => sys::exit(1),
                 None => sys::close(socket),

@@ -2,7 +2,7 @@
 
 use super::prepared::{From, Mount, Piece};
 use super::rights;
-use crate::SandboxError;
+use crate::{Baseline, SandboxError};
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -32,6 +32,11 @@ pub(super) enum Shape {
 }
 
 impl Layout {
+    /// Returns what comes on the ground that every plan has: what is below these paths is there.
+    pub(super) fn on(baseline: &Baseline) -> Self {
+        Self { mounted: baseline.paths.iter().map(PathBuf::from).collect(), ..Self::default() }
+    }
+
     /// Shows a directory of the host at its own path.
     pub(super) fn bind_directory(
         &mut self,

@@ -1,10 +1,9 @@
 //! From a plan and a command to everything the child needs. Runs in the host, before `clone`.
 
-use super::base::{Base, lay_names};
 use super::danger::{Protection, Without};
 use super::filter::{self, Surface};
 use super::layout::{Layout, Shape, text};
-use super::prepared::{Executable, From, Mount, Prepared, Ruleset, Stage, Strings, gaps};
+use super::prepared::{Carried, Executable, From, Mount, Ruleset, Script, Stage, Strings};
 use super::protected::Protected;
 use super::sys::{self, ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY};
 use super::terminal::Terminal;
@@ -25,15 +24,13 @@ use std::path::{Path, PathBuf};
 const WRITABLE: u64 = ATTR_NOSUID | ATTR_NODEV;
 const READ_ONLY: u64 = ATTR_RDONLY | WRITABLE;
 
-/// Enough for the few calls the program's process makes before it executes.
-const STACK_BYTES: usize = 64 * 1024;
-
 /// What is made ready for one start.
 pub(super) struct Ready {
-    pub(super) prepared: Prepared,
+    pub(super) script: Script,
+    pub(super) carried: Carried,
     /// The host paths of the mounts, for errors.
     pub(super) sources: Vec<PathBuf>,
-    /// Descriptors the child inherits; the host closes them after the start.
+    /// Descriptors the first process gets; the host closes them then.
     pub(super) held: Vec<OwnedFd>,
     pub(super) protected: Protected,
 }
@@ -42,10 +39,8 @@ pub(super) struct Ready {
 pub(super) fn prepare(
     plan: &SandboxPlan,
     command: Command,
-    base: &Base,
     without: Without,
     terminal: Option<&Terminal>,
-    socket: RawFd,
 ) -> Result<Ready, SandboxError> {
     check(plan, &command)?;
     let Command { program, argv, environment, stdio, stage, deadline } = command;
@@ -54,18 +49,10 @@ pub(super) fn prepare(
     } else {
         Protected::look(plan)?
     };
-    let mut layout = lay(plan, base, &program, terminal, &protected)?;
-    layout.proc(Path::new("/proc"))?;
+    let layout = lay(plan, &program, terminal, &protected)?;
     let (stdio, held) = connect(stdio)?;
-    let mut kept: Vec<RawFd> = stdio.iter().flatten().copied().collect();
-    kept.push(socket);
-    kept.extend(terminal.map(Terminal::descriptor));
-    let prepared = Prepared {
-        socket,
-        gaps: gaps(&kept),
-        stdio,
-        terminal: terminal.map(Terminal::descriptor),
-        identity: identity(),
+    let carried = Carried { stdio, terminal: terminal.map(Terminal::descriptor) };
+    let script = Script {
         most_pids: most_pids(plan),
         listener_port: (plan.network() == Network::Proxy).then_some(PROXY_PORT),
         mounts: layout.mounts,
@@ -80,10 +67,9 @@ pub(super) fn prepare(
         limits: limits(plan),
         deadline,
         filter: filter::compile(Surface::of(plan)),
-        stack: vec![0; STACK_BYTES],
         without,
     };
-    Ok(Ready { prepared, sources: layout.sources, held, protected })
+    Ok(Ready { script, carried, sources: layout.sources, held, protected })
 }
 
 fn check(plan: &SandboxPlan, command: &Command) -> Result<(), SandboxError> {
@@ -107,16 +93,11 @@ fn check(plan: &SandboxPlan, command: &Command) -> Result<(), SandboxError> {
 
 fn lay(
     plan: &SandboxPlan,
-    base: &Base,
     program: &Program,
     terminal: Option<&Terminal>,
     protected: &Protected,
 ) -> Result<Layout, SandboxError> {
-    let mut layout = Layout::default();
-    base.lay(&mut layout)?;
-    // SAFETY: these calls only return numbers.
-    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-    lay_names(&mut layout, uid, gid)?;
+    let mut layout = Layout::on(&plan.baseline());
     let size = plan.limits().scratch_bytes;
     let (attributes, extra) = if plan.profile() >= Profile::WorkspaceWrite {
         (WRITABLE, rights::READ)
@@ -281,13 +262,6 @@ fn connect(stdio: [Stdio; 3]) -> Result<([Option<RawFd>; 3], Vec<OwnedFd>), Sand
 fn is_open(target: usize) -> bool {
     // SAFETY: asking for the flags of a descriptor changes nothing, whether it is open or not.
     i32::try_from(target).is_ok_and(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0)
-}
-
-/// Returns the lines that map the own user and group to themselves.
-pub(super) fn identity() -> [Vec<u8>; 2] {
-    // SAFETY: these calls only return numbers.
-    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-    [uid, gid].map(|number| format!("{number} {number} 1").into_bytes())
 }
 
 /// Returns the bound on process numbers for the one user whom the kernel's limit does not count.

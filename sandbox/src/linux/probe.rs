@@ -3,7 +3,7 @@
 use super::filter::{self, Surface};
 use super::prepared::Stage;
 use super::sys::{self, Answer, Errno, process};
-use super::{child, prepare, rights};
+use super::{child, prepared, rights};
 use crate::{Feature, Probed};
 use libc::c_int;
 use rustix::process::{WaitId, WaitIdOptions};
@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 /// What the child needs, made before it exists.
 struct Trials {
-    identity: [Vec<u8>; 2],
+    maps: [Vec<u8>; 2],
     stage: Stage,
     filter: Vec<libc::sock_filter>,
     report: RawFd,
@@ -38,22 +38,13 @@ const ALL_NAMESPACES: c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
 
-/// Tells whether the number of processes can be bounded for root. Every start by root asks this, so
-/// nothing else is tried: making and ending a network namespace alone takes longer.
+/// Tells whether the number of processes can be bounded for root. Every question to root asks this,
+/// so nothing else is tried: making and ending a network namespace alone takes longer.
 pub(super) fn bounds_pids() -> bool {
     static BOUNDS: OnceLock<bool> = OnceLock::new();
     let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
     let bounds = || run(namespaces, try_pids).is_ok_and(|lines| lines.contains(&[PIDS, 0]));
     *BOUNDS.get_or_init(bounds)
-}
-
-/// Starts to find out, in a thread of its own, what every start by root asks.
-pub(crate) fn look_ahead() {
-    // SAFETY: the call only returns a number.
-    if unsafe { libc::getuid() } == 0 {
-        // Without the thread the first to ask finds out.
-        let _ = std::thread::Builder::new().spawn(bounds_pids);
-    }
 }
 
 /// Tries every mechanism.
@@ -89,7 +80,7 @@ fn place(feature: Feature) -> i32 {
 fn run(namespaces: c_int, trial: Trial) -> io::Result<Vec<Line>> {
     let (mut reader, writer) = io::pipe()?;
     let trials = Trials {
-        identity: prepare::identity(),
+        maps: prepared::Owner::new().maps,
         stage: Stage { layers: ["l", "u", "w"].map(name), in_parts: false },
         filter: filter::compile(Surface::least()),
         report: writer.as_raw_fd(),
@@ -184,8 +175,8 @@ fn try_all(trials: &Trials) -> ! {
 fn map(trials: &Trials) -> Answer {
     sys::control(libc::PR_SET_DUMPABLE, 1)?;
     sys::write_file(c"/proc/self/setgroups", b"deny")?;
-    sys::write_file(c"/proc/self/uid_map", &trials.identity[0])?;
-    sys::write_file(c"/proc/self/gid_map", &trials.identity[1])
+    sys::write_file(c"/proc/self/uid_map", &trials.maps[0])?;
+    sys::write_file(c"/proc/self/gid_map", &trials.maps[1])
 }
 
 fn copy_root() -> Answer {

@@ -18,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,55 +32,103 @@ pub(super) struct LinuxRun {
     protected: Protected,
 }
 
-/// The first process of a sandbox and the socket to it.
-struct Handle {
+/// The first process of a sandbox and the socket to it. Dropping it ends the process.
+#[derive(Debug)]
+pub(super) struct Handle {
     process: OwnedFd,
     socket: OwnedFd,
 }
 
-/// Starts a sandbox.
-pub(super) fn start(
+/// A sandbox that is set up, or is being, and waits for the word to start its program. Dropping it
+/// ends it.
+pub(super) struct Standing {
+    handle: Handle,
+    terminal: Option<Terminal>,
+    time: Option<Duration>,
+    protected: Protected,
+    /// The host paths of the mounts, for errors.
+    sources: Vec<PathBuf>,
+    program: PathBuf,
+}
+
+/// Sets a sandbox up, in the first process that was forked ahead if there is one.
+pub(super) fn set_up<'b>(
     plan: &SandboxPlan,
     command: Command,
-    base: &Base,
+    base: impl FnOnce() -> &'b Base,
     without: Without,
-) -> Result<LinuxRun, SandboxError> {
+    ahead: Option<Handle>,
+) -> Result<Standing, SandboxError> {
     if !without.has(Protection::Landlock) {
         rights::check()?;
     }
-    let (ours, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(|errno| SandboxError::Setup { step: "make a socket pair", source: errno.into() })?;
     let terminal = Terminal::to_lend(&command.stdio);
-    let deadline = command.deadline.and_then(|time| Instant::now().checked_add(time));
+    let time = command.deadline;
     let program = command.program.path().to_owned();
-    let ready =
-        prepare::prepare(plan, command, base, without, terminal.as_ref(), theirs.as_raw_fd())?;
-    let Ready { mut prepared, sources, held, protected } = ready;
-    let process = launch(&mut prepared)
-        .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
-    drop((theirs, held));
-    let handle = Arc::new(Handle { process, socket: ours });
-    let mut run = LinuxRun { handle, listener: None, terminal, deadline, exit: None, protected };
-    sweep();
-    loop {
-        match run.handle.hear() {
-            Ok(Some((Message::Started, _))) => return Ok(run),
-            Ok(Some((Message::Listener, carried))) => run.listener = carried.map(TcpListener::from),
-            Ok(Some((Message::Failed(failed), _))) => {
-                return Err(failed.into_error(&sources, program));
-            }
-            Ok(Some((Message::Ended(_) | Message::Expired, _))) => {
-                return Err(unheard(libc::EPROTO));
-            }
-            Ok(None) => return Err(unheard(libc::ECONNRESET)),
+    let ready = prepare::prepare(plan, command, without, terminal.as_ref())?;
+    let Ready { script, carried, sources, held, protected } = ready;
+    let handle = if let Some(handle) = ahead {
+        let lent = terminal.as_ref().map(Terminal::as_fd);
+        let handed: Vec<_> = held.iter().map(OwnedFd::as_fd).chain(lent).collect();
+        let sent = wire::encode_script(&script)
+            .and_then(|bytes| wire::send_script(handle.socket.as_fd(), &bytes, &carried, &handed));
+        match sent {
+            // It is gone: what it said before that tells why.
+            Ok(()) | Err(Errno(libc::EPIPE | libc::ECONNRESET)) => handle,
             Err(errno) => return Err(unheard(errno.0)),
         }
+    } else {
+        let (ours, theirs) = socket_pair()?;
+        let mut prepared = Prepared::new(theirs.as_raw_fd(), carried);
+        prepared.ground = base().ground(&prepared.owner)?;
+        prepared.script = script;
+        let process = launch(&mut prepared, child::run)
+            .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
+        Handle::new(process, ours)
+    };
+    sweep();
+    Ok(Standing { handle, terminal, time, protected, sources, program })
+}
+
+impl Standing {
+    /// Starts the program, and calls `meanwhile` while that takes its time.
+    pub(super) fn start(self, meanwhile: &mut dyn FnMut()) -> Result<LinuxRun, SandboxError> {
+        let Self { handle, terminal, time, protected, sources, program } = self;
+        // Where it is gone already, what it said before that tells why.
+        handle.ask(Asked::Start).map_err(|errno| unheard(errno.0))?;
+        meanwhile();
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let mut listener = None;
+        loop {
+            match handle.hear() {
+                Ok(Some((Message::Started, _))) => break,
+                Ok(Some((Message::Listener, carried))) => listener = carried.map(TcpListener::from),
+                Ok(Some((Message::Failed(failed), _))) => {
+                    return Err(failed.into_error(&sources, program));
+                }
+                Ok(Some((Message::Ended(_) | Message::Expired, _))) => {
+                    return Err(unheard(libc::EPROTO));
+                }
+                Ok(None) => return Err(unheard(libc::ECONNRESET)),
+                Err(errno) => return Err(unheard(errno.0)),
+            }
+        }
+        Ok(LinuxRun {
+            handle: Arc::new(handle),
+            listener,
+            terminal,
+            deadline,
+            exit: None,
+            protected,
+        })
     }
+}
+
+/// Returns the host's end and the first process's.
+pub(super) fn socket_pair() -> Result<(OwnedFd, OwnedFd), SandboxError> {
+    let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    rustix::net::socketpair(family, kind, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| SandboxError::Setup { step: "make a socket pair", source: errno.into() })
 }
 
 fn unheard(errno: i32) -> SandboxError {
@@ -88,14 +137,15 @@ fn unheard(errno: i32) -> SandboxError {
 }
 
 /// Makes the sandbox's first process. No signal is handled in the copy before it has forgotten the
-/// host's handlers.
-fn launch(prepared: &mut Prepared) -> Answer<OwnedFd> {
+/// host's handlers. `run` keeps to the rules of [`process::clone_process`], but for what holds only
+/// in a host with more than one thread.
+pub(super) fn launch(prepared: &mut Prepared, run: fn(&mut Prepared) -> !) -> Answer<OwnedFd> {
     let before = process::block_signals(process::ALL_SIGNALS)?;
     let mut descriptor = -1;
-    // SAFETY: in the copy only `child::run` is called, which keeps to the rules and never returns.
+    // SAFETY: in the copy only `run` is called, which keeps to the rules and never returns.
     let cloned = unsafe { process::clone_process(Prepared::NAMESPACES, &mut descriptor) };
     if cloned == Ok(0) {
-        child::run(prepared);
+        run(prepared);
     }
     let restored = process::block_signals(before);
     cloned?;
@@ -105,6 +155,10 @@ fn launch(prepared: &mut Prepared) -> Answer<OwnedFd> {
 }
 
 impl Handle {
+    pub(super) fn new(process: OwnedFd, socket: OwnedFd) -> Self {
+        Self { process, socket }
+    }
+
     fn hear(&self) -> Answer<Option<(Message, Option<OwnedFd>)>> {
         wire::hear(self.socket.as_fd())
     }
@@ -159,6 +213,8 @@ impl Drop for Handle {
         if is_gone(&self.process) {
             return;
         }
+        // What had said everything has nothing left to end.
+        let _ = self.kill();
         if let Ok(process) = self.process.try_clone() {
             LEAVING.lock().unwrap_or_else(PoisonError::into_inner).push(process);
         }

@@ -97,6 +97,10 @@ impl Failed {
         let source = io::Error::from_raw_os_error(self.errno.0);
         let at = || paths.get(self.index as usize).cloned().unwrap_or_default();
         match self.step {
+            // Not at a granted path: at one that every sandbox has.
+            step @ (Step::Source | Step::Target) if self.index == u32::MAX => {
+                SandboxError::Setup { step: step.text(), source }
+            }
             Step::Source | Step::Target => SandboxError::Unreachable { path: at(), source },
             Step::Identity => SandboxError::ProgramChanged { path: at() },
             Step::Program if self.errno.0 == libc::ESTALE => {

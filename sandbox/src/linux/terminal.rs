@@ -10,7 +10,7 @@
 use super::sys::process;
 use crate::Stdio;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 /// A terminal that is lent.
@@ -46,6 +46,10 @@ impl Terminal {
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.descriptor.as_raw_fd()
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 
     /// Returns the devices by which the program reaches it.

@@ -66,11 +66,12 @@ pub(super) fn open(place: &Place) -> Result<(Connection, PathBuf), StoreError> {
         make(place)?;
         place.holds(NAME)?;
     }
-    for companion in ["leases.sqlite-wal", "leases.sqlite-shm"] {
+    for companion in ["leases.sqlite-journal", "leases.sqlite-wal", "leases.sqlite-shm"] {
         place.holds(companion)?;
     }
     let connection = connect(&path).and_then(|connection| {
         check(&connection, &path)?;
+        one_journal(&connection, &path)?;
         Ok(connection)
     });
     Ok((connection.map_err(|error| explained(error, &path))?, path))
@@ -105,7 +106,6 @@ fn fill(path: &Path) -> Result<(), StoreError> {
         connection.execute_batch(statement)?;
     }
     connection.execute_batch("COMMIT")?;
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.close().map_err(|(_, source)| StoreError::Sql { source })
 }
 
@@ -115,9 +115,27 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // A use that was counted must still be counted after a power failure.
-    connection.pragma_update(None, "synchronous", "full")?;
+    // A statement is not prepared again because a value was bound that would favour another plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // A use that was counted must still be counted after a power failure: the removal of the journal
+    // is on the disk, too, before a commit returns.
+    connection.pragma_update(None, "synchronous", "extra")?;
     Ok(connection)
+}
+
+/// Makes sure that the file has a rollback journal, which costs nothing where nothing is written. A
+/// write-ahead log, as earlier versions had, is made and removed by every process.
+fn one_journal(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode == "delete" {
+        return Ok(());
+    }
+    let changed = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    match connection.pragma_update_and_check(None, "journal_mode", "delete", changed)?.as_str() {
+        "delete" => Ok(()),
+        // Another process has it open: it is soon done.
+        _ => Err(StoreError::Busy { path: path.to_owned() }),
+    }
 }
 
 /// Checks that the file is ours, of this version, sound, and holds these tables and nothing else: a
@@ -134,10 +152,6 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = number("user_version")?;
     if found != VERSION {
         return Err(StoreError::Version { path: path.to_owned(), found, known: VERSION });
-    }
-    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(untrusted("its journal is of another kind"));
     }
     let mut statement =
         connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
@@ -157,7 +171,9 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 
 /// Tells damage and waiting in vain from other failures: these have a fix the person can apply.
 pub(super) fn explained(error: StoreError, path: &Path) -> StoreError {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    use rusqlite::ErrorCode::{
+        DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase, ReadOnly,
+    };
     let StoreError::Sql { source } = &error else { return error };
     let path = path.to_owned();
     match source.sqlite_error_code() {
@@ -165,6 +181,10 @@ pub(super) fn explained(error: StoreError, path: &Path) -> StoreError {
             StoreError::Untrusted { path, why: "it is not a sound database".to_owned() }
         }
         Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy { path },
+        Some(ReadOnly) => {
+            let why = "it cannot be written, or was moved or removed meanwhile".to_owned();
+            StoreError::Untrusted { path, why }
+        }
         _ => error,
     }
 }

@@ -34,13 +34,14 @@ fn person(answer: Answer) -> Person {
 }
 
 fn decide(store: &Store, approver: &dyn Approver, request: Request) -> Decision {
-    Broker::new(store, approver, &run("run-1")).decide(request, &Prompt::default())
+    Broker::new(store, approver, &run("run-1")).decide(request, Prompt::default)
 }
 
 /// What three requests for the same are told when a person answers each with `answer`, and how often
 /// the person is asked.
 fn check(answer: Answer, expected: [&str; 3], asked: usize) {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let person = person(answer);
     let said = [(); 3].map(|()| code(decide(&store, &person, request()).outcome));
     assert_eq!(said, expected);
@@ -60,7 +61,8 @@ fn an_answer_holds_as_long_as_it_says() {
 
 #[test]
 fn the_event_says_what_happened_without_the_words_of_the_plugin() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let asked = request();
     let Decision { outcome, event, .. } =
         decide(&store, &person(Answer::ForThisRun), asked.clone());
@@ -79,7 +81,8 @@ fn the_event_says_what_happened_without_the_words_of_the_plugin() {
 
 #[test]
 fn where_nobody_can_be_asked_the_hint_is_a_command_that_works() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let asked = request();
     let denied = decide(&store, &NoApprover, asked.clone()).outcome.unwrap_err();
     assert_eq!(denied.code(), "approval::nobody-to-ask");
@@ -92,10 +95,11 @@ fn where_nobody_can_be_asked_the_hint_is_a_command_that_works() {
 
 #[test]
 fn a_plugin_does_not_ask_until_the_person_gives_in() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let (person, run) = (person(Answer::Deny), run("run-1"));
     let broker = Broker::new(&store, &person, &run);
-    let ask = |request| code(broker.decide(request, &Prompt::default()).outcome);
+    let ask = |request| code(broker.decide(request, Prompt::default).outcome);
     for number in 0..5 {
         let another = changed_exec(|e| e.argv[3] = number.to_string().as_str().into());
         assert_eq!(ask(another), "approval::denied");
@@ -111,7 +115,8 @@ fn a_plugin_does_not_ask_until_the_person_gives_in() {
 
 #[test]
 fn silence_and_every_failure_are_a_denial() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let silent = Person { answer: None, asked: Mutex::new(0), meanwhile: |_: &Request| {} };
     assert_eq!(code(decide(&store, &silent, request()).outcome), "approval::timed-out");
     let home = Home::new();
@@ -160,7 +165,8 @@ fn approved(store: &Store) -> Approved {
 
 #[test]
 fn a_program_that_was_swapped_after_it_was_approved_is_refused() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let proof = approved(&store);
     assert_eq!(code(proof.check_executable(&digest(9))), "approval::changed");
     assert_eq!(code(proof.redeem_exec(&digest(9), at(NOW))), "approval::changed");
@@ -196,7 +202,8 @@ fn a_start_that_was_changed_after_it_was_approved_is_refused() {
 
 #[test]
 fn a_proof_is_for_its_own_kind_of_action_and_its_own_time() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     assert_eq!(code(approved(&store).redeem_other(at(NOW))), "approval::changed");
     let late = approved(&store).redeem_exec(&digest(2), at(NOW + 301));
     assert_eq!(code(late), "approval::expired");
@@ -209,7 +216,8 @@ fn a_proof_is_for_its_own_kind_of_action_and_its_own_time() {
 
 #[test]
 fn an_answer_that_does_not_fit_allows_nothing() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let pattern = ringfence_capability::ArgvPattern::parse(&["rm", "-**"]).unwrap();
     let answer = Answer::Always { pattern: Some(pattern) };
     assert_eq!(code(decide(&store, &person(answer), request()).outcome), "approval::misfit");

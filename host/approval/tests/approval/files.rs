@@ -33,9 +33,7 @@ fn it_is_made_for_its_user_only() {
     let _store = home.store();
     let mode = |name: &str| fs::metadata(home.file(name)).unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode(""), 0o700);
-    for name in [FILE, "leases.sqlite-wal", "leases.sqlite-shm"] {
-        assert_eq!(mode(name), 0o600, "{name}");
-    }
+    assert_eq!(mode(FILE), 0o600);
 }
 
 #[cfg(unix)]
@@ -121,7 +119,6 @@ fn sql(home: &Home, statement: &str) {
 fn one_that_this_version_did_not_make_is_refused() {
     check("approval::store-untrusted", |home| sql(home, "PRAGMA application_id = 1"));
     check("approval::store-version", |home| sql(home, "PRAGMA user_version = 2"));
-    check("approval::store-untrusted", |home| sql(home, "PRAGMA journal_mode = delete"));
     check("approval::store-untrusted", |home| sql(home, "CREATE TABLE more (a)"));
     // A trigger that turns every denial into nothing.
     check("approval::store-untrusted", |home| {
@@ -134,12 +131,32 @@ fn one_that_this_version_did_not_make_is_refused() {
 
 #[test]
 fn one_that_is_gone_while_its_journal_is_not_is_not_made_anew() {
-    check("approval::store-untrusted", |home| {
-        fs::remove_file(home.file(FILE)).unwrap();
-        fs::write(home.file("leases.sqlite-wal"), b"x").unwrap();
-        #[cfg(unix)]
-        chmod(home, "leases.sqlite-wal", 0o600);
-    });
+    for journal in ["leases.sqlite-wal", "leases.sqlite-journal"] {
+        check("approval::store-untrusted", |home| {
+            fs::remove_file(home.file(FILE)).unwrap();
+            fs::write(home.file(journal), b"x").unwrap();
+            #[cfg(unix)]
+            chmod(home, journal, 0o600);
+        });
+    }
+}
+
+#[test]
+fn one_with_a_write_ahead_log_is_changed_to_a_rollback_journal() {
+    let home = Home::new();
+    keep(&home.store(), &request(), &Answer::Always { pattern: None });
+    sql(&home, "PRAGMA journal_mode = wal");
+    {
+        // While another process reads it, it cannot be changed and is not used.
+        let reader = rusqlite::Connection::open(home.file(FILE)).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM lease").unwrap();
+        let busy = open(&home).unwrap_err();
+        assert_eq!(busy.code(), "approval::store-busy");
+    }
+    assert_eq!(claim(&home.store(), &request()), "allowed");
+    let mode = rusqlite::Connection::open(home.file(FILE)).unwrap();
+    let mode = mode.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+    assert_eq!(mode.unwrap(), "delete");
 }
 
 #[test]
@@ -153,4 +170,14 @@ fn a_row_that_does_not_agree_with_itself_is_a_denial() {
     sql(&home, &format!("UPDATE lease SET matches = x'{}'", matches.hex()));
     let refused = store.claim(&request(), &crate::common::run("run-1")).unwrap_err();
     assert_eq!(refused.code(), "approval::store-untrusted");
+}
+
+#[test]
+fn one_that_is_removed_while_it_is_open_keeps_nothing() {
+    let home = Home::new();
+    let store = home.store();
+    fs::remove_file(home.file(FILE)).unwrap();
+    let by = crate::common::me();
+    let refused = store.keep(&request(), &Answer::Always { pattern: None }, None, by).unwrap_err();
+    assert_eq!(refused.code(), "approval::store-untrusted", "{refused}");
 }

@@ -23,14 +23,16 @@ fn nothing_is_allowed_that_nobody_answered() {
 
 #[test]
 fn once_is_once() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     keep(&store, &request(), &Answer::Once);
     assert_eq!([claim(&store, &request()), claim(&store, &request())], ["allowed", "unknown"]);
 }
 
 #[test]
 fn a_request_is_used_once_even_where_everything_is_allowed() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let first = request();
     keep(&store, &first, &ALWAYS);
     assert_eq!([claim(&store, &first), claim(&store, &first)], ["allowed", "used"]);
@@ -40,8 +42,7 @@ fn a_request_is_used_once_even_where_everything_is_allowed() {
 #[test]
 fn an_answer_without_a_count_is_used_without_a_write() {
     let home = Home::new();
-    let files =
-        || ["leases.sqlite", "leases.sqlite-wal"].map(|name| fs::read(home.file(name)).ok());
+    let files = || fs::read(home.file("leases.sqlite")).ok();
     let store = home.store();
     keep(&store, &request(), &ALWAYS);
     keep(&store, &changed_exec(|e| e.argv.clear_and("ls")), &Answer::Once);
@@ -164,7 +165,8 @@ fn others() -> Vec<(&'static str, Request)> {
 
 #[test]
 fn always_is_for_exactly_this_action() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     keep(&store, &request(), &ALWAYS);
     for (what, other) in others() {
         assert_eq!(claim(&store, &other), "unknown", "{what}");
@@ -176,7 +178,8 @@ fn always_is_for_exactly_this_action() {
 
 #[test]
 fn always_with_a_pattern_is_for_what_matches_it_and_nothing_around_it() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     keep(&store, &request(), &pattern(&["cargo", "test", "-p", "*"]));
     for (what, other) in others() {
         assert_eq!(claim(&store, &other), "unknown", "{what}");
@@ -191,7 +194,8 @@ fn always_with_a_pattern_is_for_what_matches_it_and_nothing_around_it() {
 #[test]
 fn a_kept_denial_wins_whatever_was_allowed_and_when() {
     for first in [true, false] {
-        let store = Home::new().store();
+        let home = Home::new();
+        let store = home.store();
         if first {
             keep(&store, &request(), &Answer::DenyAlways);
         }
@@ -208,7 +212,8 @@ fn a_kept_denial_wins_whatever_was_allowed_and_when() {
 
 #[test]
 fn a_kept_denial_is_not_got_round_by_changing_what_surrounds_it() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     keep(&store, &request(), &Answer::DenyAlways);
     for (what, other) in others() {
         let another_deed = ["plugin", "operator", "capability", "path"].contains(&what);
@@ -219,7 +224,8 @@ fn a_kept_denial_is_not_got_round_by_changing_what_surrounds_it() {
 
 #[test]
 fn what_is_taken_back_no_longer_holds() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     let one = |answer| store.keep(&request(), &answer, None, me()).unwrap().unwrap();
     let (yes, no) = (one(ALWAYS), one(Answer::DenyAlways));
     assert_eq!(claim(&store, &request()), "denied");
@@ -254,7 +260,8 @@ fn the_list_says_what_who_and_how_often() {
 
 #[test]
 fn no_is_not_kept_and_a_yes_that_came_too_late_does_not_count() {
-    let store = Home::new().store();
+    let home = Home::new();
+    let store = home.store();
     assert_eq!(store.keep(&request(), &Answer::Deny, None, me()).unwrap(), None);
     let asked = request();
     // While the person thinks, somebody else denies it for always.

@@ -8,7 +8,7 @@ mod undo;
 
 use ringfence::approval::terminal::{TerminalApprover, Tty, quote};
 use ringfence::approval::{ApprovalError, Approver, Denied, NoApprover, Request};
-use ringfence::{Class, Diagnostic, ExecError, ExecIo, ExecPlan, Host, RunError};
+use ringfence::{Class, Diagnostic, ExecError, ExecIo, ExecOptions, ExecPlan, Host, RunError};
 
 use crate::args::{ApproverKind, Exec, ExecCommand, Global};
 use crate::error::CliError;
@@ -18,13 +18,17 @@ use crate::print::Printer;
 pub(super) use command::tty;
 
 /// `ringfence exec`.
-pub(crate) fn exec(args: &Exec, global: &Global, printer: &Printer) -> Result<u8, CliError> {
+pub(crate) fn exec(
+    args: &Exec,
+    ahead: super::Ahead,
+    global: &Global,
+    printer: &Printer,
+) -> Result<u8, CliError> {
     if let Some(ExecCommand::Undo { yes }) = args.command {
         return undo::undo(yes, global, printer);
     }
-    ringfence::sandbox::look_ahead();
     let (program, words) = command::program(&args.argv)?;
-    let options = command::options(args, global)?;
+    let options = ExecOptions { executor: ahead, ..command::options(args, global)? };
     let builder = places::host(global)?;
     if args.plan {
         let plan = builder.looks_only().build()?.plan_exec(&program, words, options)?;
@@ -47,12 +51,11 @@ fn run(
     approver: &dyn Approver,
     io: ExecIo,
 ) -> Result<ringfence::Executed, CliError> {
-    let subject = plan.request().map_err(RunError::from)?.subject().to_string();
     host.exec(plan, approver, io).map_err(|error| match &error {
         RunError::Exec(ExecError::Denied(Denied::Unanswered {
-            source: ApprovalError::NobodyToAsk { command, .. },
+            source: ApprovalError::NobodyToAsk { command, subject, .. },
         })) => {
-            let again = command::again("exec", &["--approve", &subject]);
+            let again = command::again("exec", &["--approve", &subject.to_string()]);
             let hint = format!(
                 "if it is intended, run `{again}`; or `{command}` and then the same again; \
                  `--plan` shows what it could reach"
@@ -79,11 +82,11 @@ pub(super) fn approver(
     plan: &ExecPlan,
 ) -> Result<Box<dyn Approver>, CliError> {
     let digests = command::digests(args);
-    let request = plan.request().map_err(RunError::from)?;
-    if digests.contains(&request.subject()) {
-        return Ok(Box::new(Ahead));
-    }
     if !digests.is_empty() {
+        let request = plan.request().map_err(RunError::from)?;
+        if digests.contains(&request.subject()) {
+            return Ok(Box::new(Ahead));
+        }
         let text = "what was approved with `--approve` is not this: the program, its arguments, \
                     what it reaches or who runs it differ";
         return Err(CliError::Room(Box::new(Stale {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ringfence_approval::{Approved, Approver, Broker, Decision, Place, Prompt, RunId, Store};
+use ringfence_audit::{Entry, Target};
 
 use super::record::ExecLog;
 use super::{ExecError, ExecPlan};
@@ -13,25 +14,25 @@ pub(super) fn ask(
     plan: &ExecPlan,
     state: &Path,
     approver: &dyn Approver,
-    log: &ExecLog,
-) -> Result<(Approved, Vec<ringfence_audit::Entry>), RunError> {
+    (log, target): (&ExecLog, &Target),
+) -> Result<(Approved, Vec<Entry>), RunError> {
     let request = plan.request()?;
     let place = Place::open(state).map_err(ExecError::from)?;
     let store = Store::open(&place, Box::new(jiff::Timestamp::now)).map_err(ExecError::from)?;
     let run: RunId = log.run().parse().map_err(ExecError::from)?;
-    let mut prompt = Prompt::waiting(plan.options.patience);
-    for warning in plan.warnings() {
-        prompt = prompt.warning(warning);
-    }
+    let prompt = || {
+        let waiting = Prompt::waiting(plan.options.patience);
+        plan.warnings().into_iter().fold(waiting, Prompt::warning)
+    };
     let Decision { outcome, event, .. } =
-        Broker::new(&store, approver, &run).decide(request, &prompt);
+        Broker::new(&store, approver, &run).decide(request, prompt);
     match outcome {
         Ok(proof) => {
-            let entries = log.decided(plan, &event, None);
+            let entries = log.decided(plan, target, &event, None);
             Ok((proof, entries))
         }
         Err(denied) => {
-            log.append_synced(&log.decided(plan, &event, Some(&denied)))?;
+            log.append_synced(&log.decided(plan, target, &event, Some(&denied)))?;
             Err(ExecError::from(denied).into())
         }
     }

@@ -10,9 +10,7 @@ use ringfence_capability::{
 use ringfence_policy::{
     Answers, Explanation, LayerKind, Policy, ProtectedNames, Remedy, Verdict, Vote,
 };
-use ringfence_sandbox::{
-    Enforcement, PlanContext, Program, SandboxExecutor, SandboxPlan, Status, WriteMode,
-};
+use ringfence_sandbox::{PlanContext, Program, SandboxExecutor, SandboxPlan, WriteMode};
 
 use super::toolchains::{Needed, Toolchains};
 use super::{ExecError, ExecOptions, ExecPlan};
@@ -60,14 +58,11 @@ impl Host {
         let environment = environment(&options, &needed, &verdicts.granted);
         let sandbox = self.sandbox(&verdicts.granted, &environment, &options)?;
         let executor = options.executor.clone().map_or_else(system_executor, Ok)?;
-        let enforcement = executor.enforcement(&sandbox);
-        let mut notes = notes(program, &opened, &options, &needed, &sandbox);
-        notes.extend(unheld(&enforcement));
+        let notes = notes(program, &opened, &options, &needed, &sandbox);
         Ok(ExecPlan {
             program: opened,
             argv,
             sandbox,
-            enforcement,
             exec,
             verdicts,
             environment,
@@ -283,19 +278,6 @@ fn notes(
     notes
 }
 
-/// Returns what a person should know about a system that does not hold the plan for certain.
-fn unheld(enforcement: &[Enforcement]) -> Option<String> {
-    let absent = enforcement.iter().filter(|rule| rule.status == Status::NotEnforced);
-    let absent: Vec<&str> = absent.map(|rule| rule.rule.as_str()).collect();
-    let unverified = enforcement.iter().filter(|rule| !rule.is_verified()).count() - absent.len();
-    let verified = (unverified > 0)
-        .then(|| format!("nobody has verified {unverified} rules of the sandbox of this system"));
-    let held = (!absent.is_empty())
-        .then(|| format!("this system does not hold at all that {}", absent.join(", that ")));
-    let said: Vec<String> = verified.into_iter().chain(held).collect();
-    (!said.is_empty()).then(|| format!("{}; `--plan` shows each rule", said.join("; ")))
-}
-
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "another system has no sandbox")]
 fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
@@ -317,25 +299,4 @@ fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn system_executor() -> Result<Arc<dyn SandboxExecutor>, RunError> {
     Err(RunError::NotOffered { capability: "exec".to_owned(), why: "this system has no sandbox" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_person_is_told_what_the_system_does_not_hold() {
-        let held = Enforcement::enforced("there is no network");
-        let gap = Enforcement::partial("processes are limited", "but for root");
-        assert_eq!(unheld(&[held.clone(), gap.clone()]), None);
-        let unseen = Enforcement::partial("files are read", "not verified on this system; links");
-        let absent = Enforcement::absent("memory is limited");
-        assert_eq!(
-            unheld(&[held, gap, unseen, absent]).as_deref(),
-            Some(
-                "nobody has verified 1 rules of the sandbox of this system; this system does not \
-                 hold at all that memory is limited; `--plan` shows each rule"
-            )
-        );
-    }
 }

@@ -26,14 +26,12 @@ pub struct ExecPlan {
     pub argv: Vec<OsString>,
     /// What it would reach.
     pub sandbox: SandboxPlan,
-    /// What of that this system holds.
-    pub enforcement: Vec<Enforcement>,
     /// What policy says about the command.
     pub exec: Explanation,
     /// What policy says about everything else.
     pub verdicts: Verdicts,
-    /// What a person should know before saying yes.
-    pub notes: Vec<String>,
+    /// What a person should know before saying yes, but for what this system does not hold.
+    pub(super) notes: Vec<String>,
     /// The toolchains that are shown to it.
     pub toolchains: Vec<String>,
     pub(super) environment: Vec<(String, OsString)>,
@@ -111,11 +109,17 @@ impl ExecPlan {
         format!("{} names, {}", names.len(), Digest::from_bytes(digest.into()))
     }
 
+    /// Returns what of it this system holds. It is tried out, so ask only to show it.
+    pub fn enforcement(&self) -> Vec<Enforcement> {
+        self.executor.enforcement(&self.sandbox)
+    }
+
     /// Returns what a person is warned of.
     pub fn warnings(&self) -> Vec<String> {
         let own = self.exec.warning.iter().map(|why| format!("`{}`: {why}", self.name()));
         let server = self.options.server.iter().flat_map(|server| server.notes.iter().cloned());
-        own.chain(self.notes.iter().cloned()).chain(server).collect()
+        let unheld = unheld(&self.enforcement());
+        own.chain(self.notes.iter().cloned()).chain(unheld).chain(server).collect()
     }
 
     /// Returns the whole plan as JSON.
@@ -128,7 +132,7 @@ impl ExecPlan {
             "subject": subject,
             "plan": self.bound(),
             "plan-digest": self.sandbox.digest().to_string(),
-            "enforcement": self.enforcement,
+            "enforcement": self.enforcement(),
             "exec": self.exec,
             "granted": self.verdicts.granted.iter().map(|g| g.capability.to_string()).collect::<Vec<_>>(),
             "refused": self.verdicts.refused,
@@ -189,7 +193,7 @@ impl fmt::Display for ExecPlan {
             row(f, "warning", &warning)?;
         }
         writeln!(f, "\nheld by this system:")?;
-        for rule in &self.enforcement {
+        for rule in &self.enforcement() {
             let held = match &rule.status {
                 Status::Enforced => "yes".to_owned(),
                 Status::Partial(what) => format!("partly: {what}"),
@@ -227,4 +231,38 @@ fn some_of(names: &[String]) -> String {
 
 fn shown(path: &Path) -> String {
     text::plain(&path.to_string_lossy())
+}
+
+/// Returns what a person should know about a system that does not hold the plan for certain.
+fn unheld(enforcement: &[Enforcement]) -> Option<String> {
+    let absent = enforcement.iter().filter(|rule| rule.status == Status::NotEnforced);
+    let absent: Vec<&str> = absent.map(|rule| rule.rule.as_str()).collect();
+    let unverified = enforcement.iter().filter(|rule| !rule.is_verified()).count() - absent.len();
+    let verified = (unverified > 0)
+        .then(|| format!("nobody has verified {unverified} rules of the sandbox of this system"));
+    let held = (!absent.is_empty())
+        .then(|| format!("this system does not hold at all that {}", absent.join(", that ")));
+    let said: Vec<String> = verified.into_iter().chain(held).collect();
+    (!said.is_empty()).then(|| format!("{}; `--plan` shows each rule", said.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_what_the_system_does_not_hold() {
+        let held = Enforcement::enforced("there is no network");
+        let gap = Enforcement::partial("processes are limited", "but for root");
+        assert_eq!(unheld(&[held.clone(), gap.clone()]), None);
+        let unseen = Enforcement::partial("files are read", "not verified on this system; links");
+        let absent = Enforcement::absent("memory is limited");
+        assert_eq!(
+            unheld(&[held, gap, unseen, absent]).as_deref(),
+            Some(
+                "nobody has verified 1 rules of the sandbox of this system; this system does not \
+                 hold at all that memory is limited; `--plan` shows each rule"
+            )
+        );
+    }
 }

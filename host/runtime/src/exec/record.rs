@@ -92,6 +92,7 @@ impl ExecLog {
     pub(super) fn decided(
         &self,
         plan: &ExecPlan,
+        target: &Target,
         event: &Event,
         denied: Option<&Denied>,
     ) -> Vec<Entry> {
@@ -108,7 +109,7 @@ impl ExecLog {
         let decision = if event.allowed { Decision::Allow } else { Decision::Forbid };
         let answer = self
             .entry("exec.approval")
-            .at(target(plan))
+            .at(target.clone())
             .for_request(event.request)
             .approved(approval(event, denied));
         entries.push(self.judged(answer, decision, &why));
@@ -116,8 +117,8 @@ impl ExecLog {
     }
 
     /// Returns the entry of the start itself.
-    pub(super) fn starts(&self, plan: &ExecPlan, request: Digest) -> Entry {
-        let entry = self.entry("exec.start").at(target(plan)).for_request(request);
+    pub(super) fn starts(&self, target: &Target, request: Digest) -> Entry {
+        let entry = self.entry("exec.start").at(target.clone()).for_request(request);
         self.judged(entry, Decision::Allow, "approved")
     }
 

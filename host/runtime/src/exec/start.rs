@@ -5,13 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ringfence_approval::Approver;
-use ringfence_interfaces::http::HttpRules;
+use ringfence_audit::Target;
+use ringfence_capability::{GrantSet, Limits};
+use ringfence_interfaces::http::{AddressRules, HttpRules};
 use ringfence_interfaces::proxy::ProxySummary;
-use ringfence_sandbox::{Command, Exit, MadeProtected, Network, SandboxError};
+use ringfence_sandbox::{
+    Command, Exit, MadeProtected, Network, SandboxError, SandboxExecutor, SandboxPlan, Starting,
+    Stdio,
+};
 
 use super::proxy::{GRACE, Rules, Serving};
 use super::record::{About, ExecLog};
-use super::{ExecError, ExecIo, ExecPlan, Executed, Hold, approve, made, record};
+use super::{
+    ExecError, ExecIo, ExecPlan, Executed, Hold, Holding, MadeRule, Started, approve, made, record,
+};
 use crate::record::run_id;
 use crate::{Host, RunError, attacked};
 
@@ -39,7 +46,8 @@ impl Host {
         attacked::check(&state, plan.options.profile)?;
         let id = plan.options.run.clone().map_or_else(run_id, Ok)?;
         let log = ExecLog::new(About::of(&plan.options), Arc::clone(&self.log), &id);
-        let (proof, mut entries) = approve::ask(&plan, &state, approver, &log)?;
+        let target = record::target(&plan);
+        let (proof, mut entries) = approve::ask(&plan, &state, approver, (&log, &target))?;
         let request = proof.digest();
         let ready = plan
             .program
@@ -50,19 +58,27 @@ impl Host {
                 Ok(proof.redeem_exec(&plan.program.digest(), now).map(drop)?)
             })
             .and_then(|()| Staging::prepare(&plan, &state, &log, &mut entries));
-        let staging = match ready {
-            Ok(staging) => staging,
+        let start = log.starts(&target, request);
+        let Parts { command, sandbox, executor, rest } = Parts::of(plan, io.stdio);
+        // What takes long is begun before the log has it; the program starts after that.
+        let ready = ready.and_then(|staging| {
+            let command = Command { stage: staging.dirs(), ..command };
+            Ok((executor.set_up(&sandbox, command)?, staging))
+        });
+        let (starting, staging) = match ready {
+            Ok(ready) => ready,
             Err(error) => {
                 let error = RunError::from(error);
                 log.append_synced(&entries)?;
-                log.failed(record::target(&plan), &error.to_string())?;
+                log.failed(target, &error.to_string())?;
                 return Err(error);
             }
         };
-        entries.push(log.starts(&plan, request));
+        entries.push(start);
         log.append_synced(&entries)?;
-        tracing::debug!(run = log.run(), program = plan.name(), "a native program starts");
-        run(plan, staging, io, &log)
+        tracing::debug!(run = log.run(), "a native program starts");
+        let io = Watching { starting: io.starting, started: io.started, held: io.held };
+        run(starting, rest, staging, io, &log, target)
     }
 
     pub(crate) fn exec_state(&self) -> Result<PathBuf, RunError> {
@@ -70,10 +86,76 @@ impl Host {
     }
 }
 
+/// What a plan falls into when everything is decided.
+struct Parts {
+    command: Command,
+    sandbox: SandboxPlan,
+    executor: Arc<dyn SandboxExecutor>,
+    rest: Rest,
+}
+
+/// What is needed while the program runs.
+struct Rest {
+    network: Network,
+    granted: GrantSet,
+    addresses: AddressRules,
+    limits: Limits,
+    made: MadeRule,
+}
+
+impl Parts {
+    fn of(plan: ExecPlan, stdio: [Stdio; 3]) -> Self {
+        let ExecPlan {
+            program,
+            argv,
+            environment,
+            sandbox,
+            executor,
+            options,
+            verdicts,
+            addresses,
+            ..
+        } = plan;
+        let command = Command {
+            program,
+            argv,
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+            stdio,
+            stage: None,
+            deadline: options.deadline,
+        };
+        let rest = Rest {
+            network: sandbox.network(),
+            granted: verdicts.granted,
+            addresses,
+            limits: options.network,
+            made: options.made,
+        };
+        Self { command, sandbox, executor, rest }
+    }
+}
+
+/// Who is told about the program.
+struct Watching {
+    starting: Option<Box<dyn FnOnce() + Send>>,
+    started: Option<Started>,
+    held: Option<Holding>,
+}
+
 /// Starts the program and waits. Everything from here on is what was approved.
-fn run(plan: ExecPlan, staging: Staging, io: ExecIo, log: &ExecLog) -> Result<Executed, RunError> {
-    let (began, target, rule) = (Instant::now(), record::target(&plan), plan.options.made);
-    let done = started(plan, &staging, io, log);
+fn run(
+    starting: Starting<'_>,
+    rest: Rest,
+    staging: Staging,
+    io: Watching,
+    log: &ExecLog,
+    target: Target,
+) -> Result<Executed, RunError> {
+    let (began, rule) = (Instant::now(), rest.made);
+    let done = started(starting, rest, &staging, io, log);
     let duration = began.elapsed();
     let (ended, found) = match done {
         Ok((ended, found)) => (ended, Some(found)),
@@ -100,45 +182,38 @@ fn run(plan: ExecPlan, staging: Staging, io: ExecIo, log: &ExecLog) -> Result<Ex
 type Ended = (Result<(Exit, Option<ProxySummary>), ExecError>, Result<MadeProtected, SandboxError>);
 
 fn started(
-    plan: ExecPlan,
+    starting: Starting<'_>,
+    rest: Rest,
     staging: &Staging,
-    io: ExecIo,
+    io: Watching,
     log: &ExecLog,
 ) -> Result<Ended, ExecError> {
-    let ExecPlan { program, argv, environment, sandbox, executor, options, .. } = plan;
-    let command = Command {
-        program,
-        argv,
-        environment: environment.into_iter().map(|(name, value)| (name.into(), value)).collect(),
-        stdio: io.stdio,
-        stage: staging.dirs(),
-        deadline: options.deadline,
-    };
-    if let Some(starting) = io.starting {
-        starting();
-    }
-    let mut running = executor.spawn(&sandbox, command)?;
+    let mut told = io.starting;
+    let mut running = starting(&mut || {
+        if let Some(told) = told.take() {
+            told();
+        }
+    })?;
     // Without a listener the program has no network.
-    let listener = running.take_listener().filter(|_| sandbox.network() == Network::Proxy);
-    let mut listener = listener;
+    let mut listener = running.take_listener().filter(|_| rest.network == Network::Proxy);
     let total = Arc::new(Mutex::new(ProxySummary::default()));
     let held = io.held.is_some();
     if let Some(holding) = io.held {
         holding(Hold {
             killer: running.killer()?,
             listener: listener.take(),
-            granted: plan.verdicts.granted.clone(),
-            addresses: plan.addresses.clone(),
-            limits: options.network,
+            granted: rest.granted.clone(),
+            addresses: rest.addresses.clone(),
+            limits: rest.limits,
             log: log.clone(),
             upper: staging.dirs().map(|dirs| dirs.upper),
             total: Arc::clone(&total),
         });
     }
     let rules = || Rules {
-        hosts: HttpRules::from_grants(&plan.verdicts.granted),
-        addresses: plan.addresses,
-        limits: options.network,
+        hosts: HttpRules::from_grants(&rest.granted),
+        addresses: rest.addresses,
+        limits: rest.limits,
         grace: GRACE,
     };
     let serving = listener.map(|listener| Serving::start(listener, rules(), log)).transpose()?;

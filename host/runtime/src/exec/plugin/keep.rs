@@ -74,7 +74,7 @@ fn ask(
     for change in staged.changes().flagged() {
         prompt = prompt.warning(format!("left out, it is never committed for a plugin: {change}"));
     }
-    let decided = Broker::new(&store, approver, &run).decide(request, &prompt);
+    let decided = Broker::new(&store, approver, &run).decide(request, || prompt);
     let outcome = decided
         .outcome
         .and_then(|approved| approved.redeem_other(jiff::Timestamp::now()).map(drop));
