@@ -12,6 +12,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -47,6 +48,36 @@ pub(crate) struct Args {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The arguments of one command alone. Describing every other one takes longer than a short run.
+#[derive(Debug, Parser)]
+struct One<T: ClapArgs> {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    own: T,
+}
+
+impl Args {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// As clap; help and the version are among them.
+    pub(crate) fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        let one = match words.get(1).and_then(|word| word.to_str()) {
+            Some("exec") => Self::one(words, Command::Exec),
+            Some("run") => Self::one(words, Command::Run),
+            _ => None,
+        };
+        // Where that does not fit, the whole of them say what is wrong.
+        one.map_or_else(|| Self::try_parse_from(words), Ok)
+    }
+
+    fn one<T: ClapArgs>(words: &[OsString], command: fn(T) -> Command) -> Option<Self> {
+        let One { global, own } = One::try_parse_from(words.get(1..)?).ok()?;
+        Some(Self { global, command: command(own) })
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -37,8 +37,8 @@ use crate::print::Printer;
 pub(crate) type Ahead = Option<std::sync::Arc<dyn ringfence::sandbox::SandboxExecutor>>;
 
 /// Begins what takes long, first of all, where the command line looks as if it will be needed.
-pub(crate) fn fork_ahead() -> Ahead {
-    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+pub(crate) fn fork_ahead(words: &[std::ffi::OsString]) -> Ahead {
+    let mut words = words.iter().skip(1).take_while(|word| *word != "--");
     let runs = words.next().is_some_and(|word| word == "exec")
         && !words.any(|word| ["undo", "--plan", "--help", "-h"].iter().any(|other| word == *other));
     if runs { ringfence::sandbox::forking_ahead() } else { None }

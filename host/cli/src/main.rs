@@ -18,13 +18,14 @@ mod passphrase;
 mod places;
 mod print;
 
-use clap::Parser as _;
+use std::ffi::OsString;
 
 fn main() -> std::process::ExitCode {
-    let ahead = commands::fork_ahead();
-    let args = match args::Args::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let ahead = commands::fork_ahead(&words);
+    let args = match args::Args::read(&words) {
         Ok(args) => args,
-        Err(error) if error.use_stderr() && asks_for_json() => {
+        Err(error) if error.use_stderr() && asks_for_json(&words) => {
             return print::Printer::new(true).failed(&error.into());
         }
         // Help and the version are data, other errors talk: clap knows where each is printed.
@@ -44,8 +45,8 @@ fn main() -> std::process::ExitCode {
 }
 
 /// Tells whether `--json` was given, on a command line that cannot be read otherwise.
-fn asks_for_json() -> bool {
-    std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json")
+fn asks_for_json(words: &[OsString]) -> bool {
+    words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
 }
 
 /// Installs the log subscriber, when one was asked for: a run without it pays nothing for it.

@@ -55,6 +55,7 @@ pub(super) fn begin(
     ground: impl FnOnce(&mut Prepared) -> Done,
 ) -> Done<Option<RawFd>> {
     close_others(prepared)?;
+    process::unshare(Prepared::OWN).map_err(|errno| Step::Clone.failed(errno))?;
     helper::beside(prepared, |prepared| {
         map_identity(prepared)?;
         ground(prepared)?;

@@ -245,12 +245,12 @@ impl Prepared {
         !self.script.without.has(protection)
     }
 
-    /// The flags of `clone`. The other namespaces are made by the helper.
-    pub(super) const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
-        | libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
+    /// The namespaces of which the first process has to be the first one: it is cloned into them.
+    pub(super) const FIRST: libc::c_int = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
+
+    /// Those it can make for itself. The remaining ones are made by the helper.
+    pub(super) const OWN: libc::c_int =
+        libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
 }
 
 impl Owner {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _, Parser as _};
 
 use super::Args;
 
@@ -94,8 +94,8 @@ fn helps(command: &mut Command, path: &str, shown: &mut Vec<Shown>) {
     }
 }
 
-#[test]
-fn every_command_that_is_shown_is_one_the_program_takes() {
+/// Returns what the documents and the helps show, and how much of it is in documents.
+fn all_shown() -> (Vec<Shown>, usize) {
     let mut shown = Vec::new();
     for place in PLACES {
         documents(&Path::new(ROOT).join(place), &mut shown);
@@ -105,6 +105,51 @@ fn every_command_that_is_shown_is_one_the_program_takes() {
     program = program.term_width(1_000);
     program.build();
     helps(&mut program, "", &mut shown);
+    (shown, in_documents)
+}
+
+#[test]
+fn a_command_that_is_read_alone_means_the_same() {
+    let read = |words: &[String]| {
+        let words: Vec<_> = words.iter().map(Into::into).collect();
+        let (alone, whole) = (Args::read(&words), Args::try_parse_from(&words));
+        match (alone, whole) {
+            (Ok(alone), Ok(whole)) => assert_eq!(format!("{alone:?}"), format!("{whole:?}")),
+            (Err(alone), Err(whole)) => assert_eq!(alone.to_string(), whole.to_string()),
+            (alone, whole) => panic!("{words:?}: alone {alone:?}, with all {whole:?}"),
+        }
+    };
+    let mut seen = 0;
+    for words in all_shown().0.iter().flat_map(Shown::commands) {
+        if words.get(1).is_some_and(|word| word == "exec" || word == "run") {
+            read(&words);
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+    for line in [
+        "exec undo --yes",
+        "exec",
+        "exec --version",
+        "exec --help",
+        "exec -h",
+        "exec undo -- true",
+        "exec --workspace /w --json -- true --json",
+        "exec --no-such-flag -- true",
+        "run",
+        "run --help",
+        "run a --data-dir /d -- run exec",
+        "run a --no-such-flag",
+        "--json exec -- true",
+    ] {
+        let words = ["ringfence"].into_iter().chain(line.split(' ')).map(str::to_owned);
+        read(&words.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn every_command_that_is_shown_is_one_the_program_takes() {
+    let (shown, in_documents) = all_shown();
     assert!(
         in_documents > 100 && shown.len() > in_documents + 60,
         "{in_documents} {}",
