@@ -3,8 +3,9 @@
 //!
 //! The host prepares everything (`prepare`), copies itself into new namespaces (`running`, or
 //! `prefork` before there is a plan), the copy walks through the steps (`child`) with nothing but
-//! system calls (`sys`), then starts the program and stays as the first process (`init`). A step that fails is reported by number and nothing
-//! starts. Start reading at `child`: its opening lists the order.
+//! system calls (`sys`), then starts the program on the host's word and stays as the first process
+//! (`init`). A step that fails is reported by number and nothing starts. Start reading at `child`:
+//! its opening lists the order.
 
 mod base;
 mod child;

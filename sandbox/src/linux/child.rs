@@ -1,10 +1,12 @@
 //! The set-up inside the new namespaces, in its order. Only system calls from here on.
 //!
-//! (beside it a helper makes the network: namespace, loopback and listener) identity map → copies of the granted mounts, restricted while still
-//! detached → the stage → `/proc`, while the host's is still there → a root in memory → everything
-//! attached → `pivot_root`, old root dropped → root read-only → Landlock rules → program opened and
-//! compared → limits → capabilities → `no_new_privs` → Landlock → non-dumpable → filter → init,
-//! which waits for the word of the host.
+//! (beside it a helper makes the network: namespace, loopback and listener) namespaces → identity
+//! map → the ground: copies of the system's mounts, restricted while still detached, `/proc`, while
+//! the host's is still there, and a root in memory with them → on it, the same with the granted
+//! mounts → the stage → everything attached → `pivot_root`, old root dropped → root read-only →
+//! Landlock rules → program opened and compared → limits → capabilities → `no_new_privs` → Landlock →
+//! non-dumpable → filter → init, which waits for the word of the host. A process that was forked
+//! ahead gets as far as the ground before there is a plan.
 
 use super::danger::Protection;
 use super::prepared::{From, Ground, Mount, Piece, Prepared, Script, Stage};
@@ -41,6 +43,7 @@ pub(super) fn finish(prepared: &mut Prepared, done: Done<(RawFd, RawFd)>) -> ! {
 fn set_up(prepared: &mut Prepared) -> Done<(RawFd, RawFd)> {
     close_others(prepared)?;
     let ruleset = helper::beside(prepared, |prepared| {
+        own_namespaces()?;
         map_identity(prepared)?;
         let root = lay_ground(prepared)?;
         build(prepared, root)
@@ -55,8 +58,8 @@ pub(super) fn begin(
     ground: impl FnOnce(&mut Prepared) -> Done,
 ) -> Done<Option<RawFd>> {
     close_others(prepared)?;
-    process::unshare(Prepared::OWN).map_err(|errno| Step::Clone.failed(errno))?;
     helper::beside(prepared, |prepared| {
+        own_namespaces()?;
         map_identity(prepared)?;
         ground(prepared)?;
         lay_ground(prepared)
@@ -77,6 +80,10 @@ fn close_others(prepared: &Prepared) -> Done {
         }
     }
     Ok(())
+}
+
+fn own_namespaces() -> Done {
+    process::unshare(Prepared::OWN).map_err(|errno| Step::Clone.failed(errno))
 }
 
 fn map_identity(prepared: &Prepared) -> Done {

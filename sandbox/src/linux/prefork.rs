@@ -24,8 +24,7 @@ pub(super) fn fork() -> Option<Handle> {
     }
     let (ours, theirs) = running::socket_pair().ok()?;
     let mut prepared = Prepared::new(theirs.as_raw_fd(), Carried::default());
-    // Copying the mounts takes time, which is the copy's own when it does that itself.
-    let process = running::launch(Prepared::FIRST, &mut prepared, run).ok()?;
+    let process = running::launch(&mut prepared, run).ok()?;
     Some(Handle::new(process, ours))
 }
 

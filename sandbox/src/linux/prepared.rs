@@ -248,7 +248,7 @@ impl Prepared {
     /// The namespaces of which the first process has to be the first one: it is cloned into them.
     pub(super) const FIRST: libc::c_int = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
 
-    /// Those it can make for itself. The remaining ones are made by the helper.
+    /// Those it can make for itself, beside the helper, which makes the remaining ones.
     pub(super) const OWN: libc::c_int =
         libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
 }

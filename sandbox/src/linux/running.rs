@@ -82,7 +82,7 @@ pub(super) fn set_up<'b>(
         let mut prepared = Prepared::new(theirs.as_raw_fd(), carried);
         prepared.ground = base().ground(&prepared.owner)?;
         prepared.script = script;
-        let process = launch(Prepared::FIRST | Prepared::OWN, &mut prepared, child::run)
+        let process = launch(&mut prepared, child::run)
             .map_err(|errno| Step::Clone.failed(errno).into_error(&sources, program.clone()))?;
         Handle::new(process, ours)
     };
@@ -139,15 +139,11 @@ fn unheard(errno: i32) -> SandboxError {
 /// Makes the sandbox's first process. No signal is handled in the copy before it has forgotten the
 /// host's handlers. `run` keeps to the rules of [`process::clone_process`], but for what holds only
 /// in a host with more than one thread.
-pub(super) fn launch(
-    namespaces: libc::c_int,
-    prepared: &mut Prepared,
-    run: fn(&mut Prepared) -> !,
-) -> Answer<OwnedFd> {
+pub(super) fn launch(prepared: &mut Prepared, run: fn(&mut Prepared) -> !) -> Answer<OwnedFd> {
     let before = process::block_signals(process::ALL_SIGNALS)?;
     let mut descriptor = -1;
     // SAFETY: in the copy only `run` is called, which keeps to the rules and never returns.
-    let cloned = unsafe { process::clone_process(namespaces, &mut descriptor) };
+    let cloned = unsafe { process::clone_process(Prepared::FIRST, &mut descriptor) };
     if cloned == Ok(0) {
         run(prepared);
     }
