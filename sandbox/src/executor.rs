@@ -45,17 +45,12 @@ pub trait SandboxExecutor: Send + Sync {
         plan: &'a SandboxPlan,
         command: Command,
     ) -> Result<Starting<'a>, SandboxError> {
-        Ok(Box::new(move |meanwhile| {
-            meanwhile();
-            self.spawn(plan, command)
-        }))
+        Ok(Box::new(move || self.spawn(plan, command)))
     }
 }
 
-/// What starts a program for which everything is set up. It calls what it is given once, while the
-/// program starts where it can: that time is free.
-pub type Starting<'a> =
-    Box<dyn FnOnce(&mut dyn FnMut()) -> Result<Box<dyn Running>, SandboxError> + 'a>;
+/// What starts a program for which everything is set up.
+pub type Starting<'a> = Box<dyn FnOnce() -> Result<Box<dyn Running>, SandboxError> + 'a>;
 
 /// Returns this system's executor with its first start begun before anything is decided about it,
 /// where this system can do that; [`LinuxExecutor::forking_ahead`](crate::LinuxExecutor) says when it

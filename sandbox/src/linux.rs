@@ -67,6 +67,11 @@ impl LinuxExecutor {
     pub fn forking_ahead() -> Self {
         Self { ahead: Mutex::new(prefork::fork()), ..Self::default() }
     }
+
+    /// Tells whether a first process stands ready.
+    pub fn has_forked(&self) -> bool {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
 }
 
 impl SandboxExecutor for LinuxExecutor {
@@ -79,7 +84,7 @@ impl SandboxExecutor for LinuxExecutor {
         plan: &SandboxPlan,
         command: Command,
     ) -> Result<Box<dyn Running>, SandboxError> {
-        self.set_up(plan, command)?(&mut || {})
+        self.set_up(plan, command)?()
     }
 
     fn set_up<'a>(
@@ -90,6 +95,6 @@ impl SandboxExecutor for LinuxExecutor {
         let base = || self.base.get_or_init(|| Base::look(&Baseline::native()));
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
         let standing = running::set_up(plan, command, base, self.without, ahead)?;
-        Ok(Box::new(move |meanwhile| Ok(Box::new(standing.start(meanwhile)?))))
+        Ok(Box::new(move || Ok(Box::new(standing.start()?))))
     }
 }

@@ -119,7 +119,11 @@ impl Program {
 
     /// Returns the same opened file once more, without reading it again.
     #[cfg(target_os = "linux")]
-    pub(crate) fn again(&self) -> Result<Self, SandboxError> {
+    /// Returns the same open files once more.
+    ///
+    /// # Errors
+    /// [`SandboxError::Program`] when there is no descriptor left.
+    pub fn again(&self) -> Result<Self, SandboxError> {
         let image = self.image.again()?;
         let interpreter = self.interpreter.as_ref().map(|inner| {
             let (named, argument) = (inner.named.clone(), inner.argument.clone());

@@ -227,7 +227,8 @@ impl Stage {
             work.apply(steps)?;
             receipt.undo = settle::settle(root, stage, &work.journal, &undo, steps)?;
         }
-        self.state.remove(&self.home)?;
+        // The commit is done. What cannot be removed now is removed by the next sweep.
+        let _ = self.state.remove(&self.home);
         Ok(receipt)
     }
 

@@ -152,7 +152,7 @@ fn network_limits() -> Limits {
 pub struct ExecIo {
     /// Standard input, output and error.
     pub stdio: [Stdio; 3],
-    /// Told when it is approved and recorded, and starts.
+    /// Told when it is approved and recorded, and starts next.
     pub starting: Option<Box<dyn FnOnce() + Send>>,
     /// Told, once the program runs, how to signal and kill it.
     pub started: Option<Started>,
@@ -177,8 +177,8 @@ impl ExecIo {
         Self { stdio, starting: None, started: None, held: None }
     }
 
-    /// Returns the same, with somebody who is told as the program starts: a signal that comes from
-    /// then on is meant for the program.
+    /// Returns the same, with somebody who is told right before the program starts: a signal that
+    /// comes from then on is meant for the program.
     #[must_use]
     pub fn announcing(self, starting: Box<dyn FnOnce() + Send>) -> Self {
         Self { starting: Some(starting), ..self }

@@ -120,6 +120,17 @@ impl Battery {
             Way::Sandboxed(room, _) => Some(*room),
             Way::Launched(_) => None,
         };
+        // Before anything is arranged: an attack may have threads of its own.
+        let own = match way {
+            Way::Sandboxed(_, Start::Ahead) => Some(LinuxExecutor::forking_ahead()),
+            Way::Sandboxed(_, Start::Without(without)) => Some(executor_without(*without)),
+            Way::Sandboxed(_, Start::Late) | Way::Launched(_) => None,
+        };
+        if let (Way::Sandboxed(_, Start::Ahead), Some(own)) = (way, &own)
+            && !own.has_forked()
+        {
+            return Outcome::Skipped("it did not run: nothing could be forked ahead".to_owned());
+        }
         let mut ground = match Ground::lay(&self.base, room) {
             Ok(ground) => ground,
             Err(error) => return Outcome::Skipped(format!("no ground: {}", reason(&error))),
@@ -130,7 +141,8 @@ impl Battery {
         }
         match way {
             Way::Sandboxed(room, start) => {
-                match self.sandboxed(attack, *room, *start, &ground, &scene) {
+                let executor = own.as_ref().unwrap_or(&self.executor);
+                match self.sandboxed(attack, *room, (executor, *start), &ground, &scene) {
                     Ok(outcome) => outcome,
                     Err(error) => Outcome::held("start", error.code()),
                 }
@@ -145,16 +157,10 @@ impl Battery {
         &self,
         attack: &Attack,
         room: Room,
-        start: Start,
+        (executor, start): (&LinuxExecutor, Start),
         ground: &Ground,
         scene: &Scene,
     ) -> Result<Outcome, SandboxError> {
-        let own = match start {
-            Start::Late => None,
-            Start::Ahead => Some(LinuxExecutor::forking_ahead()),
-            Start::Without(without) => Some(executor_without(without)),
-        };
-        let executor = own.as_ref().unwrap_or(&self.executor);
         let plan = plan(room, ground, scene)?;
         let mut stage = room.is_staged().then(|| stage(ground)).transpose()?;
         let pipes = Pipes::new()?;

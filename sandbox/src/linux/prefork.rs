@@ -42,7 +42,9 @@ fn run(prepared: &mut Prepared) -> ! {
         Ok(())
     };
     let done = child::begin(prepared, ground).and_then(|root| {
-        let Some((script, carried)) = wire::receive_script(prepared.socket) else { sys::exit(1) };
+        // When the host is gone, nobody hears it.
+        let received = wire::receive_script(prepared.socket);
+        let (script, carried) = received.ok_or(Step::Script.failed(Errno(libc::EPROTO)))?;
         (prepared.script, prepared.carried) = (script, carried);
         child::go_on(prepared, root)
     });

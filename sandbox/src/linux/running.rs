@@ -91,27 +91,33 @@ pub(super) fn set_up<'b>(
 }
 
 impl Standing {
-    /// Starts the program, and calls `meanwhile` while that takes its time.
-    pub(super) fn start(self, meanwhile: &mut dyn FnMut()) -> Result<LinuxRun, SandboxError> {
+    /// Starts the program.
+    pub(super) fn start(self) -> Result<LinuxRun, SandboxError> {
         let Self { handle, terminal, time, protected, sources, program } = self;
         // Where it is gone already, what it said before that tells why.
         handle.ask(Asked::Start).map_err(|errno| unheard(errno.0))?;
-        meanwhile();
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         let mut listener = None;
-        loop {
+        let started = loop {
             match handle.hear() {
-                Ok(Some((Message::Started, _))) => break,
+                Ok(Some((Message::Started, _))) => break Ok(()),
                 Ok(Some((Message::Listener, carried))) => listener = carried.map(TcpListener::from),
                 Ok(Some((Message::Failed(failed), _))) => {
-                    return Err(failed.into_error(&sources, program));
+                    break Err(failed.into_error(&sources, program));
                 }
                 Ok(Some((Message::Ended(_) | Message::Expired, _))) => {
-                    return Err(unheard(libc::EPROTO));
+                    break Err(unheard(libc::EPROTO));
                 }
-                Ok(None) => return Err(unheard(libc::ECONNRESET)),
-                Err(errno) => return Err(unheard(errno.0)),
+                Ok(None) => break Err(unheard(libc::ECONNRESET)),
+                Err(errno) => break Err(unheard(errno.0)),
             }
+        };
+        if let Err(error) = started {
+            // The program's process takes it before it executes anything.
+            if let Some(terminal) = terminal {
+                terminal.take_back(true);
+            }
+            return Err(error);
         }
         Ok(LinuxRun {
             handle: Arc::new(handle),

@@ -59,6 +59,7 @@ steps! {
     Landlock, "apply the Landlock ruleset", Some(Feature::LandlockFiles);
     Seccomp, "apply the system call filter", Some(Feature::Seccomp);
     Session, "make a session", None;
+    Script, "receive what to set up", None;
     Init, "start the first process", None;
     Execute, "execute the program", None;
 }

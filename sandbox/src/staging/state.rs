@@ -98,6 +98,14 @@ impl State {
             Err(Errno::NOENT) => {}
             Err(source) => return Err(failed(source)),
         }
+        // Its lock goes last, and with it the directory while nobody looks for orphans: whoever found
+        // the one without the other would take it for one.
+        for name in dir::names(&home.fd).map_err(failed)? {
+            if name != "lock" {
+                dir::remove_all(&home.fd, &name).map_err(failed)?;
+            }
+        }
+        let _all = dir::lock(&self.staging, "lock", dir::Wait::Yes).map_err(failed)?;
         dir::remove_all(&self.staging, home.id.as_ref()).map_err(failed)
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const NAME: &str = "leases.sqlite";
 /// Marks the file as ours: the bytes `RFap`.
@@ -130,11 +130,19 @@ fn one_journal(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     if mode == "delete" {
         return Ok(());
     }
-    let changed = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-    match connection.pragma_update_and_check(None, "journal_mode", "delete", changed)?.as_str() {
-        "delete" => Ok(()),
-        // Another process has it open: it is soon done.
-        _ => Err(StoreError::Busy { path: path.to_owned() }),
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let changed = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+        let changed = connection.pragma_update_and_check(None, "journal_mode", "delete", changed);
+        match changed.map_err(StoreError::from).map_err(|error| explained(error, path)) {
+            Ok(mode) if mode == "delete" => return Ok(()),
+            // Another process has it open, which this change does not wait for by itself.
+            Ok(_) | Err(StoreError::Busy { .. }) if Instant::now() < until => {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            Ok(_) => return Err(StoreError::Busy { path: path.to_owned() }),
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use super::common::{Fixture, each};
+use super::common::{Done, Fixture, each};
 use super::session::Session;
 
 /// Makes an executable script that prints `word`, owned by who runs the command.
@@ -69,6 +70,56 @@ fn a_link_that_is_swapped_while_the_question_stands_leads_nowhere_new() {
             seen.contains("bad\r\n"),
             "the twin: started after the swap it is the other: {seen}"
         );
+    });
+}
+
+/// Starts `argv`, approved ahead, does `meanwhile` while it waits for the log, which is right before it
+/// would start, and returns how it ended.
+fn at_the_log(fixture: &Fixture, argv: &[&str], meanwhile: impl FnOnce()) -> Done {
+    let log = std::fs::File::open(fixture.state().join("audit.jsonl")).unwrap();
+    let mut command = fixture.approved(&["--write", "direct"], argv);
+    log.lock().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waiter = format!(" {} ", child.id());
+    let waits = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("-> ") && line.contains(&waiter))
+    };
+    assert!((0..1_000_000).any(|_| waits()), "it never came to the log");
+    meanwhile();
+    log.unlock().unwrap();
+    Done::of(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_program_that_is_written_over_right_before_it_starts_does_not_run() {
+    each(|fixture| {
+        script(fixture, "tool", "good");
+        let first = Done::of(&fixture.approved(&[], &["./tool"]).output().unwrap());
+        assert_eq!(first.code, Some(0), "{}", first.err);
+        let swap = || std::fs::write(fixture.work().join("tool"), "#!/bin/sh\necho bad\n").unwrap();
+        let done = at_the_log(fixture, &["./tool"], swap);
+        assert!(!done.out.contains("bad"), "{}", done.out);
+        assert_eq!(done.code, Some(3), "{}", done.err);
+        assert!(done.err.contains("error[sandbox::program-changed]"), "{}", done.err);
+        // The twin: nothing is written meanwhile.
+        let done = at_the_log(fixture, &["./tool"], || {});
+        assert_eq!((done.code, done.out.as_str()), (Some(0), "bad\n"), "{}", done.err);
+    });
+}
+
+#[test]
+fn a_log_that_goes_away_right_before_it_starts_stops_it() {
+    each(|fixture| {
+        let first = Done::of(&fixture.approved(&[], &["true"]).output().unwrap());
+        assert_eq!(first.code, Some(0), "{}", first.err);
+        let log = fixture.state().join("audit.jsonl");
+        let done = at_the_log(fixture, &["touch", "ran"], || {
+            std::fs::rename(&log, log.with_extension("away")).unwrap();
+            std::fs::create_dir(&log).unwrap();
+        });
+        assert_eq!(done.code, Some(70), "{}", done.err);
+        assert!(fixture.names().is_empty(), "{:?}", fixture.names());
     });
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use ringfence_approval::Approver;
+use ringfence_approval::{Approver, How};
 use ringfence_audit::Target;
 use ringfence_capability::{GrantSet, Limits};
 use ringfence_interfaces::http::{AddressRules, HttpRules};
@@ -49,23 +49,24 @@ impl Host {
         let target = record::target(&plan);
         let (proof, mut entries) = approve::ask(&plan, &state, approver, (&log, &target))?;
         let request = proof.digest();
-        let ready = plan
-            .program
-            .verify()
-            .map_err(ExecError::from)
-            .and_then(|()| {
+        // While a person thought about it, much time went by.
+        let asked = proof.how() == How::Asked;
+        let verified = if asked { plan.program.verify() } else { Ok(()) };
+        let ready = verified.and_then(|()| plan.program.again()).map_err(ExecError::from).and_then(
+            |program| {
                 let now = jiff::Timestamp::now();
-                Ok(proof.redeem_exec(&plan.program.digest(), now).map(drop)?)
-            })
-            .and_then(|()| Staging::prepare(&plan, &state, &log, &mut entries));
+                let _ = proof.redeem_exec(&plan.program.digest(), now)?;
+                Ok((program, Staging::prepare(&plan, &state, &log, &mut entries)?))
+            },
+        );
         let start = log.starts(&target, request);
         let Parts { command, sandbox, executor, rest } = Parts::of(plan, io.stdio);
         // What takes long is begun before the log has it; the program starts after that.
-        let ready = ready.and_then(|staging| {
+        let ready = ready.and_then(|(program, staging)| {
             let command = Command { stage: staging.dirs(), ..command };
-            Ok((executor.set_up(&sandbox, command)?, staging))
+            Ok((executor.set_up(&sandbox, command)?, program, staging))
         });
-        let (starting, staging) = match ready {
+        let (starting, program, staging) = match ready {
             Ok(ready) => ready,
             Err(error) => {
                 let error = RunError::from(error);
@@ -76,6 +77,12 @@ impl Host {
         };
         entries.push(start);
         log.append_synced(&entries)?;
+        // The last thing before it starts: whoever could write the program had time until here.
+        if let Err(error) = program.verify() {
+            let error = RunError::from(ExecError::from(error));
+            log.failed(target, &error.to_string())?;
+            return Err(error);
+        }
         tracing::debug!(run = log.run(), "a native program starts");
         let io = Watching { starting: io.starting, started: io.started, held: io.held };
         run(starting, rest, staging, io, &log, target)
@@ -188,12 +195,10 @@ fn started(
     io: Watching,
     log: &ExecLog,
 ) -> Result<Ended, ExecError> {
-    let mut told = io.starting;
-    let mut running = starting(&mut || {
-        if let Some(told) = told.take() {
-            told();
-        }
-    })?;
+    if let Some(told) = io.starting {
+        told();
+    }
+    let mut running = starting()?;
     // Without a listener the program has no network.
     let mut listener = running.take_listener().filter(|_| rest.network == Network::Proxy);
     let total = Arc::new(Mutex::new(ProxySummary::default()));

@@ -298,3 +298,21 @@ fn an_empty_commit_keeps_the_last_undo() {
     let receipt = stage.commit(&changes, &Decision::all()).unwrap();
     assert_eq!(receipt.undo, UndoData::NothingDone);
 }
+
+#[test]
+fn stages_of_many_runs_at_once_are_not_in_each_others_way() {
+    let place = Place::without_overlay("echo a > f");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    // As every start does it: what others left is swept first.
+                    let left = Stage::sweep(&place.state).unwrap();
+                    assert!(left.is_empty(), "nobody left anything: {left:?}");
+                    place.stage().discard().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}

@@ -20,6 +20,14 @@ pub(in crate::commands) fn program(
         let text = "name the program after `--`, such as `ringfence exec -- cargo test`";
         return Err(CliError::Usage(text.to_owned()));
     };
+    if name.as_encoded_bytes().starts_with(b"-") {
+        let text = format!(
+            "`{0}` is no flag of `exec`, and a program of this name is written `./{0}`; see `ringfence \
+             exec --help`",
+            name.display()
+        );
+        return Err(CliError::Usage(text));
+    }
     let fail =
         |source| CliError::File { what: "program", path: name.display().to_string(), source };
     let found = if name.as_encoded_bytes().contains(&b'/') {
