@@ -55,8 +55,8 @@ pub enum SandboxError {
         /// Its name.
         name: String,
     },
-    /// The program cannot be opened or read.
-    #[error("the program `{path}` cannot be opened", path = path.display())]
+    /// The program cannot be opened, read or executed.
+    #[error("the program `{path}` cannot be opened or executed", path = path.display())]
     Program {
         /// The program.
         path: PathBuf,
