@@ -24,6 +24,35 @@ pub(crate) fn hold(base: &Path, mark: &str) -> Result<(), String> {
     std::io::stdout().flush().map_err(|error| error.to_string())
 }
 
+/// Forks a sandbox ahead and lets it go, then forks one, says `up` and waits.
+pub(crate) fn ahead() -> Result<(), String> {
+    let fails = |error: std::io::Error| error.to_string();
+    let own = std::process::id();
+    let children = || std::fs::read_to_string(format!("/proc/self/task/{own}/children"));
+    let first = LinuxExecutor::forking_ahead();
+    let child = children().map_err(fails)?.trim().to_owned();
+    if child.is_empty() || child.contains(' ') {
+        return Err(format!("these were forked: `{child}`"));
+    }
+    drop(first);
+    // Ended, and collected or not.
+    let stands = || {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    if (0..200_000).all(|_| stands()) {
+        return Err("it stands although nobody holds it".to_owned());
+    }
+    let _second = LinuxExecutor::forking_ahead();
+    let after = children().map_err(fails)?;
+    if after.split_whitespace().all(|one| one == child) {
+        return Err("there is no second one".to_owned());
+    }
+    println!("up");
+    std::thread::sleep(std::time::Duration::from_mins(10));
+    Ok(())
+}
+
 /// Returns a start in a staged sandbox over `base/ws`.
 pub(crate) fn staged(
     base: &Path,

@@ -2,8 +2,8 @@
 //!
 //! `attack NAME` makes one attack, or `all`, in every room beside its twin and prints a line of JSON
 //! for each; `against LAUNCHER…` makes them on another sandbox; `refuse NAME` takes one feature of
-//! the kernel away and tries to start; `hold` keeps a sandbox running until it is killed. `inside`
-//! is what the others start.
+//! the kernel away and tries to start; `hold` keeps a sandbox running until it is killed, `ahead` one
+//! that has no plan yet. `inside` is what the others start.
 #![cfg_attr(
     target_os = "linux",
     allow(unsafe_code, reason = "taking features of the kernel away is a system call")
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         }
         ["refuse", base, name] => refuse::refuse(base.as_ref(), name),
         ["hold", base, mark] => hold::hold(base.as_ref(), mark),
+        ["ahead"] => hold::ahead(),
         _ => Err("usage: attack BASE NAME | against BASE LAUNCHER… | list".to_owned()),
     };
     match done {

@@ -51,3 +51,18 @@ fn nothing_survives_a_host_that_is_killed_and_nothing_is_left_in_the_workspace_o
         assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
     }
 }
+
+#[test]
+fn a_sandbox_that_was_forked_ahead_goes_with_its_host_and_with_who_holds_it() {
+    for user in users() {
+        let mut host = user.program(&["ahead"]);
+        let mut host = host.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = [0; 3];
+        host.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"up\n", "{}", user.name);
+        host.kill().unwrap();
+        host.wait().unwrap();
+        // The process that waits for a plan has this output, too: it ends when that one is gone.
+        host.stdout.as_mut().unwrap().read_to_end(&mut Vec::new()).unwrap();
+    }
+}
