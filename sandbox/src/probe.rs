@@ -98,7 +98,7 @@ impl Feature {
         match self {
             Self::Namespaces | Self::IdentityMap => {
                 "allow unprivileged user namespaces for this program (sysctl \
-                 `kernel.unprivileged_userns_clone`, `user.max_user_namespaces`, or an AppArmor \
+                 `kernel.unprivileged_userns_clone`, `user.max_user_namespaces` and the like, or an AppArmor \
                  profile with `userns`)"
             }
             Self::Proc => "run outside a container, or in one whose `/proc` is not masked",

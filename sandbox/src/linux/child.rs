@@ -83,7 +83,7 @@ fn close_others(prepared: &Prepared) -> Done {
 }
 
 fn own_namespaces() -> Done {
-    process::unshare(Prepared::OWN).map_err(|errno| Step::Clone.failed(errno))
+    process::unshare(Prepared::OWN).map_err(|errno| Step::Own.failed(errno))
 }
 
 fn map_identity(prepared: &Prepared) -> Done {

@@ -76,7 +76,7 @@ extern "C" fn make(task: *mut c_void) -> c_int {
 }
 
 fn make_namespaces(task: &mut Task) -> Result<(), Failed> {
-    process::unshare(task.namespaces).map_err(|errno| Step::Clone.failed(errno))?;
+    process::unshare(task.namespaces).map_err(|errno| Step::Beside.failed(errno))?;
     open_network(task.listener_port, task.socket)?;
     for ((_, flag, file), made) in MADE.into_iter().zip(&mut task.made) {
         if task.namespaces & flag != 0 {

@@ -30,6 +30,8 @@ steps! {
     Clone, "new namespaces", Some(Feature::Namespaces);
     Descriptors, "close inherited descriptors", Some(Feature::CloseRange);
     IdentityMap, "map user and group", Some(Feature::IdentityMap);
+    Own, "new mount, uts and cgroup namespaces", Some(Feature::Namespaces);
+    Beside, "new network and ipc namespaces", Some(Feature::Namespaces);
     Helper, "make namespaces beside the root", Some(Feature::Namespaces);
     Enter, "enter a namespace", Some(Feature::Namespaces);
     Loopback, "raise the loopback interface", Some(Feature::Loopback);

@@ -42,7 +42,8 @@ fn a_daemon_would_survive_without_the_reaper() {
     command.stdio[1] = Stdio::Null;
     let mut run = case.executor().spawn(&case.plan(), command).unwrap();
     assert_eq!(run.wait().unwrap(), Exit::Code(0));
-    assert!(runs(&mark));
+    // While it executes something a process has no arguments for a moment.
+    assert!((0..10_000).any(|_| runs(&mark)));
     run.kill().unwrap();
 }
 

@@ -80,6 +80,7 @@ fn missing(kind: &str, errno: u16) -> Option<Missing> {
         "bounding_set" => when(libc::SYS_prctl, 0, 24),
         "no_new_privs" => when(libc::SYS_prctl, 0, 38),
         "namespaces" => Some(Missing::Namespaces("max_user_namespaces")),
+        "mnt_namespaces" => Some(Missing::Namespaces("max_mnt_namespaces")),
         "net_namespaces" => Some(Missing::Namespaces("max_net_namespaces")),
         "masked_proc" => Some(Missing::MaskedProc),
         "identity" => Some(Missing::Identity),

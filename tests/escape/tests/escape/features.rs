@@ -19,7 +19,8 @@ fn without_namespaces_nothing_starts() {
     check("clone=EPERM", "namespaces", "new namespaces");
     check("clone", "namespaces", "new namespaces");
     check("namespaces", "namespaces", "new namespaces");
-    check("net_namespaces", "namespaces", "new namespaces");
+    check("net_namespaces", "namespaces", "new network and ipc namespaces");
+    check("mnt_namespaces", "namespaces", "new mount, uts and cgroup namespaces");
     check("sethostname=EPERM", "namespaces", "name the host");
 }
 
